@@ -1,0 +1,152 @@
+"""Domain types, which are also the wire types: what a user says, what is understood, what is shown, and why.
+
+Ids are strings and may hold any character. Times are aware datetimes in UTC.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import uuid4
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Part = Literal["collaborative", "text", "feedback", "bias"]
+PARTS: tuple[Part, ...] = ("collaborative", "text", "feedback", "bias")
+Language = Literal["en", "zh"]
+SignalKind = Literal["aspect", "item", "intent"]
+
+MAX_TEXT = 2000
+NEUTRAL_RATING = 3.0
+
+
+def _as_utc(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError("a time needs a time zone, such as datetime.now(UTC)")
+    return time.astimezone(UTC)
+
+
+Time = Annotated[datetime, AfterValidator(_as_utc)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Feedback(_Frozen):
+    """One thing that a user said or did: a comment, a rating or a click, alone or together.
+
+    A rating (1 to 5, 3 is neutral) with an item rates the item, with a slate the whole list. A text may stand beside both.
+    """
+
+    user: str
+    text: str | None = Field(default=None, max_length=MAX_TEXT)
+    rating: float | None = Field(default=None, ge=1, le=5)
+    click: bool = False
+    item: str | None = None
+    slate: str | None = None
+    time: Time = Field(default_factory=lambda: datetime.now(UTC))
+    id: str = Field(default_factory=lambda: uuid4().hex)
+
+    def __init__(
+        self,
+        user: str,
+        *,
+        text: str | None = None,
+        rating: float | None = None,
+        click: bool = False,
+        item: str | None = None,
+        slate: str | None = None,
+        time: datetime | None = None,
+        id: str | None = None,
+    ) -> None:
+        given: dict[str, Any] = {"time": time, "id": id}
+        super().__init__(
+            user=user,
+            text=text,
+            rating=rating,
+            click=click,
+            item=item,
+            slate=slate,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.text is None and self.rating is None and not self.click:
+            raise ValueError("feedback needs a text, a rating or a click")
+        if self.click and self.item is None:
+            raise ValueError("a click needs the item that was clicked")
+        if self.rating is not None and self.item is None and self.slate is None:
+            raise ValueError("a rating needs the item or the slate that it rates")
+        return self
+
+
+class Signal(_Frozen):
+    """One thing that an utterance says about what its speaker wants.
+
+    kind: `aspect` names something that items have (a genre, a decade, a keyword), `item` mentions an item of the
+    catalogue, `intent` wants something that no name covers. polarity is in [-1, 1], strength in [0, 1].
+    """
+
+    span: tuple[int, int]
+    text: str
+    kind: SignalKind
+    polarity: float = Field(ge=-1, le=1)
+    strength: float = Field(ge=0, le=1)
+    aspect: str | None = None
+    item: str | None = None
+
+
+class Reading(_Frozen):
+    """What was understood of one utterance; without signals, `reason` says why nothing was."""
+
+    text: str
+    signals: tuple[Signal, ...] = ()
+    reason: str | None = None
+    language: str = "en"
+
+    def __len__(self) -> int:
+        return len(self.signals)
+
+    def __getitem__(self, index: int) -> Signal:
+        return self.signals[index]
+
+    def __iter__(self):  # type: ignore[no-untyped-def, override]  # a sequence of signals, not pydantic's pairs
+        return iter(self.signals)
+
+
+class Evidence(_Frozen):
+    """What a part of a score rests on: `item` for history and text, `feedback` and `span` for the user's own words."""
+
+    part: Part
+    feedback: str | None = None
+    span: tuple[int, int] | None = None
+    text: str | None = None
+    aspect: str | None = None
+    item: str | None = None
+    amount: float = 0.0
+
+
+class Recommendation(_Frozen):
+    """One place of a slate. `parts` sum to `score`; `reason` is rendered from `evidence`."""
+
+    item: str
+    title: str
+    rank: int
+    score: float
+    parts: dict[Part, float]
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = ""
+
+
+class Slate(_Frozen):
+    """A ranked list for one user, and what made it."""
+
+    id: str = Field(default_factory=lambda: uuid4().hex)
+    user: str | None
+    items: tuple[Recommendation, ...]
+    summary: str = ""
+    readings: tuple[Reading, ...] = ()
+    unknown: tuple[str, ...] = ()
+    bundle: str = ""
+    now: Time
+    lang: Language = "en"
