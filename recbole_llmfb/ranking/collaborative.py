@@ -1,0 +1,150 @@
+"""Collaborative scores from a user's history, so that a new click or a new user needs no training.
+
+Three forms: `linear` (closed form), `factor` (item embeddings, users folded in), `autoencoder` (trained by gradient).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, normalize
+
+from recbole_llmfb.errors import ConfigError, NotEnoughDataError
+
+MAX_LINEAR_ITEMS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class LinearOptions:
+    """How the linear form is fitted; all of it tuned on validation.
+
+    ridge: added to the diagonal; larger trusts rare co-occurrence less.
+    text_weight, attribute_weight: how many interactions one text feature, one attribute is worth; 0 leaves them out.
+    user_power: a user's row is divided by (history length) ** user_power, so that heavy users do not outvote the rest.
+    """
+
+    ridge: float = 200.0
+    text_weight: float = 4.0
+    attribute_weight: float = 2.0
+    user_power: float = 0.25
+
+
+def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, options: LinearOptions) -> Tensor:
+    """Item-item weights that best rebuild every user's history, every text feature and every attribute from the other items.
+
+    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8; extra rows as in Jeunen et al.,
+    "Closed-Form Models for Collaborative Filtering with Side-Information", RecSys 2020.
+
+    Args:
+        interactions: (U, I), 1 where the user has the item.
+        item_text: (I, D), a vector of unit length per item, zero without text.
+        membership: (A, I), 1 where the item has the attribute.
+
+    Returns:
+        (I, I): how much item j in a history speaks for item i; the diagonal is zero.
+
+    Raises:
+        NotEnoughDataError: no interactions, or fewer than two items.
+        ConfigError: more items than a dense solution can hold.
+    """
+    users, items = interactions.shape
+    if interactions.sum() == 0 or items < 2:
+        raise NotEnoughDataError((users, items), remedy="check the dataset's filters: they left nothing to learn from")
+    if items > MAX_LINEAR_ITEMS:
+        remedy = f"the linear form is dense, up to {MAX_LINEAR_ITEMS} items; leave it out of `collaborative`"
+        raise ConfigError("collaborative", "linear", remedy=f"{items} items; {remedy}")
+    rows = torch.cat(
+        [
+            interactions * _row_weight(interactions, options.user_power),
+            options.text_weight * item_text.T,
+            options.attribute_weight * membership,
+        ]
+    ).double()
+    gram = rows.T @ rows
+    gram.diagonal().add_(options.ridge)
+    precision = torch.linalg.inv(gram)
+    weights = -precision / precision.diagonal()
+    fitted: Tensor = weights.fill_diagonal_(0).float()
+    return fitted
+
+
+def cross_fit_linear(
+    interactions: Tensor, item_text: Tensor, membership: Tensor, options: LinearOptions, folds: Sequence[Tensor]
+) -> Tensor:
+    """Scores of every user from weights fitted without that user's fold: (U, I).
+
+    A fitted linear form has seen its own training targets; a fusion trained on such scores learns to ignore everything else.
+
+    Args:
+        folds: user rows of each fold; together they hold every user once.
+    """
+    scores = torch.zeros_like(interactions)
+    for held_out in folds:
+        kept = interactions.clone()
+        kept[held_out] = 0
+        scores[held_out] = interactions[held_out] @ fit_linear(kept, item_text, membership, options)
+    return scores
+
+
+def _row_weight(interactions: Tensor, power: float) -> Tensor:
+    """(U, 1), with mean 1 over the users who have a history, so that `ridge` keeps its meaning."""
+    lengths = interactions.sum(dim=1, keepdim=True)
+    weight = lengths.clamp(min=1) ** -power
+    normalised: Tensor = weight / weight[lengths > 0].mean()
+    return normalised
+
+
+def fold_in(histories: Tensor, item_factors: Tensor, *, ridge: float, unseen_weight: float = 0.1) -> Tensor:
+    """Scores from item embeddings, each user's embedding solved by weighted ridge regression on the history.
+
+    Source: Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, equation 4, with
+    confidence 1 for the items of a history and `unseen_weight` for all others.
+
+    Args:
+        histories: (B, I), 1 where the user has the item.
+        item_factors: (I, F).
+
+    Returns:
+        (B, I); a row of zeros scores zero everywhere.
+    """
+    width = item_factors.shape[1]
+    everything = unseen_weight * item_factors.T @ item_factors + ridge * torch.eye(width, device=item_factors.device)
+    seen = torch.einsum("bi,if,ig->bfg", histories, item_factors, item_factors) * (1 - unseen_weight)
+    users = torch.linalg.solve(everything + seen, (histories @ item_factors).unsqueeze(-1)).squeeze(-1)  # (B, F)
+    scores: Tensor = users @ item_factors.T
+    return scores
+
+
+class Autoencoder(nn.Module):
+    """A denoising autoencoder over histories with a multinomial likelihood.
+
+    Source: Liang et al., "Variational Autoencoders for Collaborative Filtering", WWW 2018, section 2.3 (Mult-DAE).
+    """
+
+    def __init__(self, n_items: int, hidden: int = 200, drop: float = 0.5) -> None:
+        super().__init__()
+        self.encode = nn.Linear(n_items, hidden)
+        self.decode = nn.Linear(hidden, n_items)
+        self.drop = drop
+
+    def forward(self, histories: Tensor) -> Tensor:
+        """Unnormalised log-probabilities: (B, I) -> (B, I). Part of each history is hidden while training."""
+        seen = dropout(normalize(histories, dim=1), self.drop, self.training)
+        return self.decode(torch.tanh(self.encode(seen)))  # type: ignore[no-any-return]
+
+    def loss(self, histories: Tensor) -> Tensor:
+        """Negative log-likelihood of the whole history from its visible part, equation 2 there; a scalar."""
+        likelihood: Tensor = (self(histories).log_softmax(dim=1) * histories).sum(dim=1).mean()
+        return -likelihood
+
+
+def standardize(scores: Tensor, *, like: Tensor | None = None) -> Tensor:
+    """Each row with mean 0 and standard deviation 1 over the catalogue, so that forms can be mixed: (B, I) -> (B, I).
+
+    A row without spread (nothing is known) becomes zero.
+    """
+    reference = scores if like is None else like
+    centred = scores - reference.mean(dim=1, keepdim=True)
+    spread = reference.std(dim=1, keepdim=True)
+    return torch.where(spread > 1e-8, centred / spread.clamp(min=1e-8), torch.zeros_like(centred))

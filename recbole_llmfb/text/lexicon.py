@@ -1,0 +1,116 @@
+"""What the catalogue calls things: finds the names of attributes and the titles of items in a text."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+# The labels that people use for the genres and keywords of catalogues, beside the label itself and its plural.
+_SYNONYMS = {
+    "animation": ("animated", "cartoon", "cartoons"),
+    "children's": ("children", "childrens", "children's", "family"),
+    "comedy": ("comedic",),
+    "crime": ("criminal",),
+    "documentary": ("doc", "docs", "documentarys"),
+    "drama": ("dramatic",),
+    "film-noir": ("noir", "noirs"),
+    "romance": ("romantic", "romantics"),
+    "sci-fi": ("science fiction", "scifi", "sf"),
+}
+_DECADE_WORDS = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+_DECADE = re.compile(r"(\d\d)(\d)0s")
+_TITLE_TAIL = re.compile(r"^(?P<title>.+), (?P<article>The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)\b(?P<rest>.*)$")
+_ASIDE = re.compile(r"\s*\([^)]*\)")
+_WORD = re.compile(r"\w+(?:['’]\w+)*", re.UNICODE)
+
+
+class Mention(NamedTuple):
+    """A name found in a text. `rows`: attribute or item rows that bear it (a title may belong to several items)."""
+
+    span: tuple[int, int]
+    kind: Literal["aspect", "item"]
+    rows: tuple[int, ...]
+
+
+class Lexicon:
+    """Names of a catalogue's attributes, lower case, and its items' titles."""
+
+    def __init__(self, attributes: Sequence[str], titles: Sequence[str]) -> None:
+        self.attributes = tuple(attributes)
+        self._forms = {form: row for row, value in enumerate(attributes) for form in surface_forms(value)}
+        forms = "|".join(re.escape(form).replace(r"\ ", r"[\s-]+") for form in sorted(self._forms, key=len, reverse=True))
+        self._aspect = re.compile(rf"(?<![\w-])'?(?P<form>{forms})(?!\w)", re.IGNORECASE) if forms else None
+        self._titles: dict[tuple[str, ...], list[int]] = {}
+        for row, title in enumerate(titles):
+            for name in spoken_titles(title):
+                rows = self._titles.setdefault(tuple(word.lower() for word in _WORD.findall(name)), [])
+                if row not in rows:
+                    rows.append(row)
+        self._titles.pop((), None)
+        self._longest = max((len(words) for words in self._titles), default=0)
+
+    def find(self, text: str) -> list[Mention]:
+        """Names in the order of the text; titles first where the two overlap, the longest title where titles do."""
+        found = list(self._find_titles(text))
+        for match in self._aspect.finditer(text) if self._aspect else ():
+            span = match.span("form")
+            if not any(_overlap(span, mention.span) for mention in found):
+                form = re.sub(r"[\s-]+", " ", match["form"].lower())
+                found.append(Mention(span, "aspect", (self._forms[form],)))
+        return sorted(found)
+
+    def _find_titles(self, text: str) -> Iterable[Mention]:
+        words = list(_WORD.finditer(text))
+        start = 0
+        while start < len(words):
+            for length in range(min(self._longest, len(words) - start), 0, -1):
+                matched = words[start : start + length]
+                rows = self._titles.get(tuple(word[0].lower() for word in matched))
+                if rows and (length > 1 or self._is_name(text, matched[0])):
+                    yield Mention((matched[0].start(), matched[-1].end()), "item", tuple(rows))
+                    start += length - 1
+                    break
+            start += 1
+
+    @staticmethod
+    def _is_name(text: str, word: re.Match[str]) -> bool:
+        """A one-word title is a name where it is written as one: capital inside a sentence, quoted, or with a year behind."""
+        before, after = text[: word.start()].rstrip(), text[word.end() :]
+        if after[:1] in "\"'”’»" and before[-1:] in "\"'“‘«" and before and after:
+            return True
+        if re.match(r"\s*\(\d{4}\)", after):
+            return True
+        return len(word[0]) > 1 and word[0][0].isupper() and bool(before) and before[-1] not in '.!?:"“'
+
+
+def surface_forms(value: str) -> set[str]:
+    """Ways to write an attribute, lower case with hyphens as spaces: plurals, known synonyms, decades as words or short."""
+    decade = _DECADE.fullmatch(value)
+    if decade:
+        century, ten = decade.groups()
+        forms = {value, f"{century}{ten}0's", f"{century}{ten}0"}
+        if century == "19" and ten >= "2":
+            forms |= {f"{ten}0s", f"{ten}0's", _DECADE_WORDS[int(ten) - 2]}
+        return forms
+    names = {value, *_SYNONYMS.get(value, ())}
+    plurals = {f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s" for name in names if not name.endswith("s")}
+    return {re.sub(r"[\s-]+", " ", name.strip()) for name in names | plurals if name.strip()}
+
+
+def spoken_titles(title: str) -> set[str]:
+    """A catalogue's title as people say it: "Usual Suspects, The" -> "The Usual Suspects" and "Usual Suspects"."""
+    plain = _ASIDE.sub("", title).strip()
+    names = {plain}
+    tail = _TITLE_TAIL.match(plain)
+    if tail:
+        names = {f"{tail['article']} {tail['title']}{tail['rest']}", f"{tail['title']}{tail['rest']}"}
+    return {name for name in names if name}
+
+
+def display_title(title: str) -> str:
+    """The catalogue's title in reading order: "Usual Suspects, The" -> "The Usual Suspects"."""
+    tail = _TITLE_TAIL.match(title.strip())
+    return f"{tail['article']} {tail['title']}{tail['rest']}" if tail else title
+
+
+def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]

@@ -1,0 +1,189 @@
+"""An utterance becomes signals: what it is about, in which direction, how strongly.
+
+Rules split it into clauses, the lexicon finds what is named, and a trained head reads from the encoder the polarity of each
+clause and the attribute that it means without naming it. One pass of the encoder serves all clauses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from recbole_llmfb.schema import Reading, Signal
+from recbole_llmfb.text.clauses import split
+from recbole_llmfb.text.encoder import Encoder, Span
+from recbole_llmfb.text.lexicon import Lexicon, Mention
+
+POLARITIES = (-1.0, 0.0, 1.0)
+NEGATIVE, NEUTRAL, POSITIVE = range(3)
+
+_IMPLIED_AT_LEAST = 0.25  # share of a clause that an attribute must hold to count beside one that is named
+_SURE_AT_LEAST = 0.5  # share at which an implied attribute is called by its name
+_UNKNOWN_TOKENS_AT_MOST = 0.3
+
+
+class ReadingHead(nn.Module):
+    """Polarity and implied attribute of clauses, from their vectors.
+
+    Attributes are known by the vectors of their names, so that a new one needs no training: `names` (A, D), a buffer.
+    """
+
+    names: Tensor
+
+    def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2) -> None:
+        super().__init__()
+        self.register_buffer("names", torch.zeros(n_attributes, width))
+        self.polarity = nn.Sequential(
+            nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, 3)
+        )
+        self.query = nn.Sequential(nn.Dropout(drop), nn.Linear(width, hidden))
+        self.key = nn.Linear(width, hidden, bias=False)
+        self.residual = nn.Parameter(torch.zeros(n_attributes, hidden))
+        self.scale = nn.Parameter(torch.tensor(10.0))
+        self.nothing = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, vectors: Tensor, names: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(S, D) -> logits of `POLARITIES` (S, 3) and of the attributes, the last column for none of them (S, A + 1)."""
+        keys = self.key(self.names if names is None else names) + self.residual
+        spread = vectors * vectors.shape[1] ** 0.5  # unit vectors have entries far below 1, from which layers learn slowly
+        alike = self.scale * normalize(self.query(spread), dim=1) @ normalize(keys, dim=1).T
+        return self.polarity(spread), torch.cat([alike, self.nothing.expand(len(vectors), 1)], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A signal, and what ranking needs of it: `aspects` (A,), `items` rows of the catalogue, `vector` (D,) of the clause."""
+
+    signal: Signal
+    aspects: Tensor
+    items: tuple[int, ...]
+    vector: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """An utterance as it was understood."""
+
+    reading: Reading
+    understood: tuple[Understood, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A clause with its two readings, before they become signals."""
+
+    span: Span
+    polarity: Tensor  # (3,) probabilities
+    implied: Tensor  # (A + 1,) probabilities
+    vector: Tensor  # (D,)
+    mentions: tuple[Mention, ...] = field(default=())
+
+    @property
+    def heading(self) -> int:
+        return int(self.polarity.argmax())
+
+
+class Reader:
+    """Reads utterances with a fine-tuned encoder, its head, and the names of a catalogue."""
+
+    def __init__(self, encoder: Encoder, head: ReadingHead, lexicon: Lexicon, items: Sequence[str]) -> None:
+        """items: external ids of the catalogue, in the order of the lexicon's titles."""
+        self.encoder, self.head, self.lexicon, self.items = encoder, head, lexicon, items
+
+    @torch.inference_mode()
+    def read(self, texts: Sequence[str], *, batch_size: int = 64) -> list[Utterance]:
+        """Utterances in the order of the texts; a text that says nothing understood has no signal, and a reason."""
+        clauses = [split(text) for text in texts]
+        reasons = [self._unreadable(text, spans) for text, spans in zip(texts, clauses, strict=True)]
+        answer = [Utterance(Reading(text=text, reason=reason)) for text, reason in zip(texts, reasons, strict=True)]
+        readable = sorted((i for i, reason in enumerate(reasons) if reason is None), key=lambda i: len(texts[i]))
+        for start in range(0, len(readable), batch_size):
+            chosen = readable[start : start + batch_size]
+            vectors = self.encoder.spans([texts[i] for i in chosen], [clauses[i] for i in chosen])
+            polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
+            rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
+            for i in chosen:
+                read = [_Clause(span, *next(rows)) for span in clauses[i]]
+                answer[i] = self._utterance(texts[i], read)
+        return answer
+
+    def _unreadable(self, text: str, spans: Sequence[Span]) -> str | None:
+        if not spans:
+            return "nothing was said"
+        ids = self.encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
+        unknown = sum(token == self.encoder.tokenizer.unk_token_id for token in ids)
+        if unknown > _UNKNOWN_TOKENS_AT_MOST * len(ids):
+            return "the encoder's vocabulary lacks most of this text's characters"
+        return None
+
+    def _utterance(self, text: str, clauses: Sequence[_Clause]) -> Utterance:
+        mentions = self.lexicon.find(text)
+        named = [
+            _Clause(c.span, c.polarity, c.implied, c.vector, tuple(m for m in mentions if c.span[0] <= m.span[0] < c.span[1]))
+            for c in clauses
+        ]
+        understood = [one for clause in _merge(named) for one in self._signals(text, clause)]
+        reason = None if understood else "no wish was understood in this"
+        return Utterance(Reading(text=text, signals=tuple(one.signal for one in understood), reason=reason), tuple(understood))
+
+    def _signals(self, text: str, clause: _Clause) -> list[Understood]:
+        """Signals of one clause: one for each name in it, and one for what it implies."""
+        if clause.heading == NEUTRAL:
+            return []
+        strength = float(clause.polarity[clause.heading])
+        polarity = float(clause.polarity[POSITIVE] - clause.polarity[NEGATIVE])
+        implied = clause.implied[:-1].clone()
+        for mention in clause.mentions:
+            if mention.kind == "aspect":
+                implied[list(mention.rows)] = 0
+
+        def understood(kind: str, aspects: Tensor, *, aspect: str | None = None, items: tuple[int, ...] = ()) -> Understood:
+            signal = Signal(
+                span=clause.span,
+                text=text[slice(*clause.span)],
+                kind=kind,  # type: ignore[arg-type]  # one of the three literals below
+                polarity=polarity,
+                strength=strength,
+                aspect=aspect,
+                item=self.items[items[0]] if len(items) == 1 else None,
+            )
+            return Understood(signal, aspects, items, clause.vector)
+
+        nothing = torch.zeros_like(implied)
+        found = [
+            understood("aspect", nothing.index_fill(0, torch.tensor(rows), 1.0), aspect=self.lexicon.attributes[rows[0]])
+            for rows in dict.fromkeys(m.rows for m in clause.mentions if m.kind == "aspect")
+        ]
+        found += [understood("item", nothing, items=m.rows) for m in clause.mentions if m.kind == "item"]
+        best = int(implied.argmax()) if len(implied) else 0
+        share = float(implied[best]) if len(implied) else 0.0
+        if not found:
+            name = self.lexicon.attributes[best] if share >= _SURE_AT_LEAST else None
+            found = [understood("aspect" if name else "intent", implied, aspect=name)]
+        elif share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in clause.mentions):
+            weight = min(1.0, 2 * share)
+            found.append(
+                understood("aspect", nothing.index_fill(0, torch.tensor([best]), weight), aspect=self.lexicon.attributes[best])
+            )
+        return found
+
+
+def _merge(clauses: Sequence[_Clause]) -> list[_Clause]:
+    """Neighbours that say the same thing in the same direction become one; a clause that names something leads."""
+    merged: list[_Clause] = []
+    for clause in clauses:
+        last = merged[-1] if merged else None
+        alike = last is not None and last.heading == clause.heading and not (last.mentions and clause.mentions)
+        if last is None or not alike or clause.heading == NEUTRAL:
+            merged.append(clause)
+            continue
+        same = bool(last.mentions or clause.mentions) or int(last.implied.argmax()) == int(clause.implied.argmax())
+        if not same:
+            merged.append(clause)
+            continue
+        lead = clause if clause.mentions and not last.mentions else last
+        span = (last.span[0], clause.span[1])
+        merged[-1] = _Clause(span, lead.polarity, lead.implied, lead.vector, lead.mentions)
+    return merged
