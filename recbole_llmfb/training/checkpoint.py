@@ -15,6 +15,7 @@ from zipfile import is_zipfile
 
 import numpy as np
 import torch
+from recbole.config import Config
 
 from ..errors import ConfigError, DataError
 from .compat import plain, restored
@@ -49,6 +50,21 @@ def read_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     if not isinstance(checkpoint, dict) or not {"config", "epoch", "state_dict"} <= checkpoint.keys():
         raise DataError(path, None, "no checkpoint of a training run (it lacks config, epoch or state_dict)", remedy=remedy)
     return checkpoint
+
+
+def newest_checkpoint(config: Config) -> Path:
+    """The checkpoint that a run of this configuration wrote last.
+
+    Raises:
+        ConfigError: there is none of this model and data set in `checkpoint_dir`.
+    """
+    folder, model, dataset = Path(config["checkpoint_dir"]), config["model"], config["dataset"]
+    for path in sorted(folder.glob(f"{model}-*.pth"), key=lambda file: file.stat().st_mtime, reverse=True):
+        if read_checkpoint(path)["config"]["dataset"] == dataset:
+            return path
+    raise ConfigError(
+        "checkpoint_dir", str(folder), remedy=f"it holds no checkpoint of {model} on {dataset}; train without --resume"
+    )
 
 
 def load_weights(model: Any, checkpoint: dict[str, Any]) -> None:

@@ -53,7 +53,9 @@ class HostConfig(Config):
         exact = (_RECBOLE_PROPERTIES / f"{model}.yaml").exists()
         super()._load_internal_config_dict(model if exact else model.lower(), model_class, dataset)  # lightgbm.yaml
         if model == LLMFB:
+            of_dataset = OUR_PROPERTIES.with_name(f"{dataset}.yaml")
             self.internal_config_dict |= read_config(OUR_PROPERTIES)
+            self.internal_config_dict |= read_config(of_dataset) if of_dataset.is_file() else {}
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         final: dict[str, Any] = super()._get_final_config_dict()

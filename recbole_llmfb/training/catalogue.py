@@ -1,0 +1,45 @@
+"""The items of a dataset in the form that the model uses: rows from 0, without RecBole's padding item."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """ids, titles: (I,) as in the files. texts: the distinct texts of items. text_rows: (I,) rows of items' texts, -1 for none.
+
+    attributes: (A,) names. membership: (A, I) true where the item has the attribute.
+    """
+
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    texts: tuple[str, ...]
+    text_rows: NDArray[np.int64]
+    attributes: tuple[str, ...]
+    membership: NDArray[np.bool_]
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, *, attribute_min_items: int) -> "Catalogue":
+        """attribute_min_items: attributes of fewer items are left out; nobody can ask for them and be served."""
+        table = dataset.item_table.iloc[1:]
+        kept = np.unique(dataset.item_text_row[1:])
+        kept = kept[kept >= 0]
+        rows = np.where(dataset.item_text_row[1:] >= 0, np.searchsorted(kept, dataset.item_text_row[1:]), -1)
+        counts = Counter(attribute for of_item in table["attributes"] for attribute in set(of_item))
+        attributes = tuple(sorted(name for name, count in counts.items() if count >= attribute_min_items))
+        place = {name: row for row, name in enumerate(attributes)}
+        membership = np.zeros((len(attributes), len(table)), dtype=bool)
+        for item, of_item in enumerate(table["attributes"]):
+            membership[[place[name] for name in of_item if name in place], item] = True
+        return cls(
+            ids=tuple(table["item"]),
+            titles=tuple(table["title"]),
+            texts=tuple(dataset.texts[row] for row in kept),
+            text_rows=rows.astype(np.int64),
+            attributes=attributes,
+            membership=membership,
+        )

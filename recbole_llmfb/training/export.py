@@ -1,0 +1,75 @@
+"""From a trained experiment to a bundle."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recbole_llmfb import bundle
+from recbole_llmfb.training.compat import plain
+from recbole_llmfb.training.dataset import ROW_ID
+from recbole_llmfb.training.quick_start import Experiment, split_fingerprint
+
+
+def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
+    """Write the best epoch's model as a bundle under `<checkpoint_dir>/<dataset>`, and make it the champion; returns its path.
+
+    The histories are those that the model was trained on, so that the bundle can be evaluated on what was held out; `refit_all`
+    adds the held-out interactions, for serving.
+    """
+    config, model = experiment.config, experiment.model
+    model.encode_catalogue()
+    parts = [experiment.train_data, experiment.valid_data, experiment.test_data]
+    held = parts if config["refit_all"] else parts[:1]
+    histories = _histories(experiment, held)
+    popularity = np.bincount(
+        np.array([row for rows in histories.values() for row in rows], int), minlength=len(model.catalogue.ids)
+    )
+    items = pd.DataFrame(
+        {
+            "item": model.catalogue.ids,
+            "title": model.catalogue.titles,
+            "text": [model.catalogue.texts[row] if row >= 0 else "" for row in model.catalogue.text_rows],
+            "attributes": experiment.dataset.item_table["attributes"].tolist()[1:],
+            "popularity": popularity,
+        }
+    )
+    path = bundle.write_bundle(
+        Path(config["checkpoint_dir"]) / str(config["dataset"]),
+        scorer=model.scorer.cpu(),
+        head=model.head.cpu(),
+        encoder=model.encoder.merged().cpu(),
+        items=items,
+        attributes=model.catalogue.attributes,
+        histories=histories,
+        configuration=plain(config.final_config_dict, "configuration"),
+        metrics={key: plain(result[key], key) for key in ("best_valid_score", "best_valid_result", "test_result")},
+        fingerprints={"data": data_fingerprint(config), "split": split_fingerprint(*parts)},
+        watermark={},
+    )
+    return str(path)
+
+
+def data_fingerprint(config: Any) -> str:
+    """A SHA-256 over the dataset's atomic files."""
+    whole = hashlib.sha256()
+    for file in sorted(Path(config["data_path"]).glob(f"{config['dataset']}.*")):
+        whole.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _histories(experiment: Experiment, parts: list[Any]) -> dict[str, list[int]]:
+    """External user id -> item rows, oldest first; users without any are left out."""
+    dataset = experiment.dataset
+    seen: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for part in parts:
+        users, items = dataset.split_interactions(part._dataset)
+        times = dataset.interaction_time_us[part._dataset.inter_feat[ROW_ID].numpy()]
+        names = dataset.id2token(dataset.uid_field, users)
+        for user, item, time in zip(names, items, times, strict=True):
+            seen[str(user)].append((int(time), int(item) - 1))
+    return {user: list(dict.fromkeys(row for _, row in sorted(rows))) for user, rows in seen.items()}

@@ -1,0 +1,74 @@
+"""What users said before a moment, from the `.feedback` file.
+
+This is the only door through which real feedback reaches training and evaluation.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbole_llmfb.ranking.preference import Event, PreferenceState, Wish, Wishes, fold, rated, rating_weight, said, stack
+from recbole_llmfb.text.signals import Reader, Utterance
+
+_MICROSECONDS = 1e6
+
+
+class Heard:
+    """Wishes of users from the feedback that they gave strictly before a time.
+
+    `cutoff_us`: (U,) times against which evaluation reads; the earliest held-out time of each user. Before it is set, nobody
+    has said anything.
+    """
+
+    def __init__(self, dataset: Any, *, half_life: float, like: tuple[int, int]) -> None:
+        """half_life: seconds after which a wish weighs half. like: numbers of attributes (A) and of text width (D)."""
+        self.table, self.texts = dataset.feedback, dataset.texts
+        self.interaction_time_us = dataset.interaction_time_us
+        self.half_life, self.n_items = half_life, dataset.item_num - 1
+        self.like = like
+        self.cutoff_us: NDArray[np.int64] | None = None
+        self._read: dict[str, Utterance] = {}
+
+    def __bool__(self) -> bool:
+        return len(self.table) > 0
+
+    def forget(self) -> None:
+        """Drop what was read; readings are stale once the encoder has changed."""
+        self._read.clear()
+
+    def wishes(self, users: Sequence[int], reader: Reader) -> Wishes | None:
+        """Wishes of every user of a batch before the user's own cut-off."""
+        if self.cutoff_us is None:
+            return None
+        return self.wishes_at(users, self.cutoff_us[list(users)].tolist(), reader)
+
+    def wishes_at(self, users: Sequence[int], times_us: Sequence[int], reader: Reader) -> Wishes | None:
+        """Wishes of users before given times, each weighted against its own time."""
+        if not self:
+            return None
+        rows = [
+            range(*self.table.before(user, time).indices(len(self.table))) for user, time in zip(users, times_us, strict=True)
+        ]
+        self._read_new([row for of_user in rows for row in of_user], reader)
+        states = [fold(PreferenceState(), [self._event(row) for row in of_user]).wishes for of_user in rows]
+        now = [time / _MICROSECONDS for time in times_us]
+        return stack(states, now=now, half_life=self.half_life, n_items=self.n_items)
+
+    def _read_new(self, rows: Sequence[int], reader: Reader) -> None:
+        texts = {self.texts[row] for row in self.table.text_row[list(rows)] if row >= 0} - self._read.keys()
+        new = sorted(texts)
+        self._read.update(zip(new, reader.read(new), strict=True))
+
+    def _event(self, row: int) -> Event:
+        table = self.table
+        time, name = table.time_us[row] / _MICROSECONDS, table.ids[row]
+        wishes: list[Wish] = []
+        if table.text_row[row] >= 0:
+            read = self._read[self.texts[table.text_row[row]]]
+            wishes = [said(one, time=time, feedback=name) for one in read.understood]
+        if table.item[row] and not np.isnan(table.rating[row]) and rating_weight(table.rating[row]):
+            items = (int(table.item[row]) - 1,)
+            wishes.append(rated(items, float(table.rating[row]), self.like, time=time, feedback=name))
+        return Event(name, time, wishes=tuple(wishes))

@@ -1,0 +1,81 @@
+"""Training LLMFB through RecBole's trainer: parameter groups, warm-up, vectors refreshed, the mix tuned on validation."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.trainer import Trainer
+from torch import optim
+from torch.optim.lr_scheduler import LambdaLR
+
+from recbole_llmfb.training.critic import Wording
+from recbole_llmfb.training.episodes import run_episodes
+from recbole_llmfb.training.mixing import tune_mix
+from recbole_llmfb.training.trainer import SafeCheckpoints
+
+_SCALES_AT_MOST = 2  # numbers in a parameter that is a scale
+_SCALES_FASTER = 30
+
+
+class LLMFBTrainer(SafeCheckpoints, Trainer):
+    """RecBole's trainer with what a fine-tuned encoder needs."""
+
+    def __init__(self, config: Any, model: torch.nn.Module) -> None:
+        super().__init__(config, model)
+        steps = max(1, config["encoder_warmup_steps"])
+        constant = [lambda _: 1.0] * (len(self.optimizer.param_groups) - 1)
+        ramps = [*constant, lambda step: min(1.0, (step + 1) / steps)]
+        self.scheduler = LambdaLR(self.optimizer, ramps)
+        self.optimizer.register_step_post_hook(lambda *_: self.scheduler.step())
+
+    def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
+        """Three groups: scales (a handful of numbers that must travel far), the encoder with its own rate, and the rest."""
+        encoder = {id(parameter) for parameter in self.model.encoder.parameters()}
+        own = [p for p in self.model.parameters() if p.requires_grad and id(p) not in encoder]
+        rate = self.config["learning_rate"]
+        groups = [
+            {"params": [p for p in own if p.numel() > _SCALES_AT_MOST]},
+            {"params": [p for p in own if p.numel() <= _SCALES_AT_MOST], "lr": _SCALES_FASTER * rate, "weight_decay": 0.0},
+            {
+                "params": [p for p in self.model.encoder.parameters() if p.requires_grad],
+                "lr": self.config["encoder_learning_rate"],
+            },
+        ]
+        optimizer: optim.Optimizer = super()._build_optimizer(params=groups, **kwargs)
+        return optimizer
+
+    def _train_epoch(self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> Any:
+        losses = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
+        self.model.eval()
+        if self.model.encoder.tuned:
+            self.model.encode_catalogue()
+        return losses
+
+    def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        """RecBole's valid metric, and how far up one critique in unseen words brings the held-out target."""
+        tune_mix(self.model, valid_data)
+        score, result = super()._valid_epoch(valid_data, show_progress)
+        weight = self.config["valid_weight_critique"]
+        if weight and len(self.model.catalogue.attributes):
+            result["critique_ndcg"] = critique_ndcg(self.model, valid_data)
+            score += weight * result["critique_ndcg"]
+        return score, result
+
+    def evaluate(self, eval_data: Any, *args: Any, **kwargs: Any) -> Any:
+        dataset = self.train_data._dataset
+        self.model.heard.cutoff_us = dataset.cutoff_us(eval_data._dataset) if self.model.heard else None
+        return super().evaluate(eval_data, *args, **kwargs)
+
+
+@torch.no_grad()
+def critique_ndcg(model: Any, valid_data: Any, *, episodes: int = 600) -> float:
+    """Mean of 1 / log2(1 + rank) of the held-out target after one critique of a simulated user; half of them are indirect."""
+    users, items = valid_data._dataset.split_interactions(valid_data._dataset)
+    random = np.random.default_rng(0)
+    chosen = random.choice(len(users), min(episodes, len(users)), replace=False)
+    histories = model.histories[users[chosen]]
+    wordings: list[Wording] = ["literal" if number % 2 else "indirect" for number in range(len(chosen))]
+    critic = model.critic("valid")
+    outcomes = run_episodes(model.listener(histories), critic, histories, items[chosen] - 1, wordings, seed=0, turns=2)
+    after = outcomes.ranks[:, 1]
+    return round(float(np.nanmean(1 / np.log2(1 + after))), 4) if not np.isnan(after).all() else 0.0

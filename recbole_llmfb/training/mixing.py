@@ -1,0 +1,55 @@
+"""Weights of the parts that no gradient should set: tuned on validation, where overfitted scores show what they are worth."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_AUTOENCODER = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+_FACTOR = (0.0, 0.1, 0.2, 0.4, 0.7)
+_TEXT = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
+_BIAS = (0.005, 0.02, 0.05, 0.1)
+_CUT = 10
+_ROUNDS = 2
+
+
+@torch.no_grad()
+def tune_mix(model: Any, valid_data: Any) -> float:
+    """Set `scorer.mix` to the weights that give the best NDCG@10 on validation, coordinate by coordinate; return that NDCG.
+
+    The first form in use keeps weight 1, because only ratios matter to a ranking; the bias keeps a positive weight, because it
+    is all that a user without history has.
+    """
+    dataset = valid_data._dataset
+    positives = torch.zeros(model.n_users, model.n_items - 1)
+    positives[dataset.inter_feat[model.USER_ID].long(), dataset.inter_feat[model.ITEM_ID].long() - 1] = 1
+    users = positives.any(dim=1).nonzero()[:, 0]
+    histories, positives = model.histories[users].to(model.device), positives[users].to(model.device)
+    scorer = model.scorer
+    forms = scorer.collaborative_forms(histories)
+    parts = torch.stack([*forms, scorer.text(histories), scorer.bias().expand(len(users), -1)])
+    used = [form in model.options["collaborative"] for form in ("linear", "factor", "autoencoder")]
+    grids = [(1.0,) if used[0] else (0.0,), _FACTOR if used[1] else (0.0,), _AUTOENCODER if used[2] else (0.0,), _TEXT, _BIAS]
+    if not used[0]:
+        grids[1 if used[1] else 2] = (1.0,)
+    weights = torch.tensor([grid[min(1, len(grid) - 1)] for grid in grids])
+    best = -1.0
+    for _ in range(_ROUNDS):
+        for position, grid in enumerate(grids):
+            for value in grid:
+                tried = weights.clone()
+                tried[position] = value
+                score = _ndcg(torch.einsum("p,pbi->bi", tried, parts), histories, positives)
+                if score > best:
+                    best, weights = score, tried
+    scorer.mix.copy_(weights)
+    return best
+
+
+def _ndcg(scores: Tensor, seen: Tensor, positives: Tensor) -> float:
+    """Mean NDCG@10 over users, as RecBole defines it (Järvelin and Kekäläinen, TOIS 2002, binary gains)."""
+    top = scores.masked_fill(seen > 0, -torch.inf).topk(min(_CUT, scores.shape[1]), dim=1).indices
+    discount = 1 / torch.log2(torch.arange(2, top.shape[1] + 2, device=scores.device).float())
+    gained = (positives.gather(1, top) * discount).sum(dim=1)
+    ideal = discount.cumsum(0)[(positives.sum(dim=1).clamp(1, top.shape[1]) - 1).long()]
+    return float((gained / ideal).mean())

@@ -1,0 +1,285 @@
+"""LLMFB: collaborative embeddings fused with a fine-tuned BERT encoder of what items and users say, as a RecBole model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.model.abstract_recommender import GeneralRecommender
+from recbole.utils import InputType
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize, softplus
+
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.ranking.collaborative import LinearOptions, cross_fit_linear, fit_linear, standardize
+from recbole_llmfb.ranking.fusion import Scorer, Shape
+from recbole_llmfb.ranking.preference import Wishes
+from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.text.lexicon import Lexicon, display_title
+from recbole_llmfb.text.signals import NEGATIVE, POSITIVE, Reader, ReadingHead
+from recbole_llmfb.training.catalogue import Catalogue
+from recbole_llmfb.training.critic import Critic, is_critic_holdout
+from recbole_llmfb.training.episodes import Method, listener
+from recbole_llmfb.training.heard import Heard
+from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
+from recbole_llmfb.training.phrases import load_phrase_book
+from recbole_llmfb.training.tuning import TunedEncoder
+
+FORMS = ("linear", "factor", "autoencoder")
+DAY = 86_400.0
+_TEMPERATURE = 1.0
+
+
+class LLMFB(GeneralRecommender):
+    """score(u, i) = collaborative + text + feedback + bias, all four from `ranking.fusion.Scorer`.
+
+    RecBole's item 0 is padding: internally there are I = n_items - 1 items, and RecBole's item i is row i - 1.
+    """
+
+    input_type = InputType.POINTWISE
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.options = config
+        self.catalogue = Catalogue.from_dataset(dataset, attribute_min_items=config["attribute_min_items"])
+        self.histories = _histories(dataset, self.USER_ID, self.ITEM_ID)  # (U, I)
+        plain = Encoder.load(config["encoder"], revision=config["encoder_revision"], max_tokens=config["encoder_max_tokens"])
+        self.encoder = TunedEncoder(plain, config["encoder_tuning"], lora_rank=config["lora_rank"])
+        attributes = self.catalogue.attributes
+        self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
+        self.head = ReadingHead(len(attributes), self.encoder.width)
+        self.reader = Reader(self.encoder, self.head, Lexicon(attributes, self.catalogue.titles), self.catalogue.ids)
+        like = (len(attributes), self.encoder.width)
+        self.heard = Heard(dataset, half_life=config["feedback_half_life_days"] * DAY, like=like)
+        self.random = np.random.default_rng(config["seed"])
+        self._prepare()
+
+    def _shape(self) -> Shape:
+        config = self.options
+        unknown = set(config["collaborative"]) - set(FORMS)
+        if unknown or not config["collaborative"]:
+            raise ConfigError("collaborative", config["collaborative"], remedy=f"name some of {', '.join(FORMS)}")
+        if not 1 <= config["rank"] <= 64:
+            raise ConfigError("rank", config["rank"], remedy="choose 1 to 64")
+        return Shape(
+            n_items=self.n_items - 1,
+            n_attributes=len(self.catalogue.attributes),
+            text_width=self.encoder.width,
+            rank=config["rank"],
+            hidden=config["autoencoder_hidden"],
+        )
+
+    def _prepare(self) -> None:
+        """Everything in closed form: encoded items, linear weights, popularity, and the slates that critics are shown."""
+        scorer = self.scorer
+        scorer.membership.copy_(torch.from_numpy(self.catalogue.membership).float())
+        popularity = torch.log1p(self.histories.sum(dim=0))
+        with torch.no_grad():
+            scorer.popularity.copy_(standardize(popularity[None])[0])
+        scorer.mix.copy_(torch.tensor([1.0 if form in self.options["collaborative"] else 0.0 for form in FORMS] + [0.1, 0.02]))
+        self.encode_catalogue()
+        self.base = torch.zeros_like(self.histories)
+        if "linear" in self.options["collaborative"]:
+            self.fit_linear()
+            people = torch.arange(1, self.n_users)
+            order = people[torch.from_numpy(self.random.permutation(len(people)))]
+            folds = [fold for fold in order.chunk(self.options["linear_folds"]) if len(fold)]
+            args = (self.histories, scorer.item_text, scorer.membership, self._linear_options())
+            self.base = standardize(cross_fit_linear(*args, folds))
+        seen = (self.base + scorer.mix[4] * scorer.bias()).masked_fill(self.histories > 0, -torch.inf)
+        size = self.options["critic_slate_size"]
+        slates = seen.topk(min(5 * size, scorer.shape.n_items), dim=1).indices.numpy()
+        self.book = load_phrase_book(self.options["phrase_book"])
+        self._write_lessons(Teacher(self.critic("train"), slates, slate_size=size))
+
+    def _write_lessons(self, teacher: Teacher) -> None:
+        """Simulated critiques of slates by users of the training data, those of evaluation left out."""
+        users, rows = self.histories.nonzero(as_tuple=True)
+        speaking = torch.from_numpy(~is_critic_holdout(users.numpy()))
+        users, rows = users[speaking], rows[speaking]
+        count = self.options["critic_lessons"] if len(self.catalogue.attributes) else 0
+        drawn = self.random.integers(len(users), size=2 * count)
+        self.lesson_users, self.lesson_rows = users[drawn], rows[drawn]
+        known = [self.histories[user].nonzero()[:, 0].tolist() for user in range(self.n_users)]
+        spoken = self.lesson_users.tolist()
+        targets = self.lesson_rows.tolist()
+        self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
+        self.encoder.keep([lesson.text for lesson in self.lessons])
+
+    def critic(self, share: Any) -> Critic:
+        """A simulated user who knows one share of the phrasings: train, valid or test."""
+        titles = [display_title(title) for title in self.catalogue.titles]
+        return Critic(self.catalogue.attributes, self.catalogue.membership, titles, self.book.share(share))
+
+    def _linear_options(self) -> LinearOptions:
+        config = self.options
+        return LinearOptions(
+            config["linear_ridge"], config["linear_text_weight"], config["linear_attribute_weight"], config["linear_user_power"]
+        )
+
+    def fit_linear(self) -> None:
+        scorer = self.scorer
+        scorer.linear.copy_(fit_linear(self.histories, scorer.item_text, scorer.membership, self._linear_options()))
+
+    @torch.no_grad()
+    def encode_catalogue(self) -> None:
+        """Refresh the vectors of items and attribute names; they are stale as soon as the encoder has changed."""
+        texts = self.catalogue.texts
+        self.encoder.keep(texts)
+        vectors = self.encoder.embed(texts)
+        rows = torch.from_numpy(self.catalogue.text_rows)
+        if texts:
+            self.scorer.item_text.copy_(torch.where(rows[:, None] >= 0, vectors[rows.clamp(min=0)], 0.0))
+        self.head.names.copy_(self.encoder.embed(list(self.catalogue.attributes)))
+        self.heard.forget()
+
+    # -- training ---------------------------------------------------------------------------------------------------------
+
+    def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
+        """Losses of a batch of interactions: histories rebuilt, targets ranked with and without critique, clauses read."""
+        users, rows = interaction[self.USER_ID], interaction[self.ITEM_ID] - 1
+        config = self.options
+        few = config["fusion_rows_per_step"]
+        losses = [config["loss_weight_fusion"] * self._ranking_loss(users[:few], rows[:few])]
+        if "autoencoder" in config["collaborative"]:
+            histories = self.histories[users.unique().cpu()].to(self.device)
+            losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
+        if self.lessons:
+            count = 3 * config["encoder_texts_per_step"] // 4
+            chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
+            reading, critiqued = self._lesson_losses(chosen)
+            losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
+        return tuple(losses)
+
+    def _ranking_loss(self, users: Tensor, rows: Tensor) -> Tensor:
+        """Softmax over the catalogue without any critique; trains the text part and the popularity prior."""
+        histories, others = self._without_target(users, rows)
+        scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
+        return cross_entropy(scores.masked_fill(others, -torch.inf) / _TEMPERATURE, rows)
+
+    def _fresh_items(self, rows: Tensor) -> Tensor:
+        """Item vectors (I, D) of which a sample, the batch's first items, carries a gradient through the encoder."""
+        vectors = self.scorer.item_text
+        if not self.encoder.tuned or not self.training:
+            return vectors
+        sample = torch.unique(rows)
+        sample = sample[torch.randperm(len(sample))[: self.options["encoder_texts_per_step"] // 4]]
+        sample = sample[torch.from_numpy(self.catalogue.text_rows)[sample.cpu()] >= 0]
+        if not len(sample):
+            return vectors
+        texts = [self.catalogue.texts[self.catalogue.text_rows[row]] for row in sample.tolist()]
+        return vectors.index_copy(0, sample, self.encoder.texts(texts))
+
+    def _without_target(self, users: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Histories (B, I) without the row's target, and a mask of those other items."""
+        histories = self.histories[users.cpu()].to(self.device)
+        histories = histories.scatter(1, rows[:, None], 0.0)
+        return histories, histories > 0
+
+    def _base(self, users: Tensor) -> Tensor:
+        """Cross-fitted collaborative scores on the scale that they have in the mix: (B, I)."""
+        return self.base[users.cpu()].to(self.device) * self.scorer.mix[:3].sum()
+
+    def _lesson_losses(self, lessons: Sequence[Lesson]) -> tuple[Tensor, Tensor]:
+        """The loss of reading clauses, and of ranking targets under the critiques of their users."""
+        texts, spans = [lesson.text for lesson in lessons], [[c.span for c in lesson.clauses] for lesson in lessons]
+        vectors = self.encoder.spans(texts, spans)
+        clauses = [clause for lesson in lessons for clause in lesson.clauses]
+        polarity, implied = self.head(vectors)
+        labels = torch.tensor([clause.polarity for clause in clauses], device=self.device)
+        reading = cross_entropy(polarity, labels)
+        about = [position for position, clause in enumerate(clauses) if clause.aspects]
+        if about:
+            goal = _shares(clauses, implied.shape[1], about).to(self.device)
+            reading = reading + cross_entropy(implied[about], goal)
+            reading = reading + self._intent_loss(vectors[about], goal[:, :-1])
+        return reading, self._critiqued_loss(clauses, vectors, polarity, implied)
+
+    def _intent_loss(self, vectors: Tensor, goal: Tensor) -> Tensor:
+        """Teach the unnamed route alone to find the items that have what is meant, in balance of those that have it or not."""
+        scorer = self.scorer
+        logits = (
+            softplus(scorer.intent_scale[0]) * (normalize(scorer.intent(vectors), dim=1) @ scorer.item_vectors().T)
+            + scorer.intent_scale[1]
+        )
+        has = ((goal > 0).float() @ scorer.membership).clamp(max=1)
+        weight = torch.where(
+            has > 0,
+            0.5 / has.mean(dim=1, keepdim=True).clamp(min=1e-3),
+            0.5 / (1 - has.mean(dim=1, keepdim=True)).clamp(min=1e-3),
+        )
+        return binary_cross_entropy_with_logits(logits, has, weight)
+
+    def _critiqued_loss(self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor) -> Tensor:
+        """Softmax over the catalogue given what the user said; trains how much a wish weighs."""
+        chosen = sorted({clause.row for clause in clauses if clause.row >= 0})
+        if not chosen:
+            return polarity.sum() * 0
+        place = {row: position for position, row in enumerate(chosen)}
+        heard = [position for position, clause in enumerate(clauses) if clause.row >= 0]
+        spoken = [clauses[position] for position in heard]
+        wishes = self._soft_wishes(
+            spoken, vectors[heard], polarity[heard], implied[heard], [place[clause.row] for clause in spoken]
+        )
+        users, rows = self.lesson_users[chosen].to(self.device), self.lesson_rows[chosen].to(self.device)
+        _, others = self._without_target(users, rows)
+        scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(chosen))
+        return cross_entropy(scores.masked_fill(others, -torch.inf) / _TEMPERATURE, rows)
+
+    def _soft_wishes(
+        self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor, place: Sequence[int]
+    ) -> Wishes:
+        """Clauses as wishes, with a gradient into the reading: named attributes as they are, implied ones by their shares."""
+        chance, share = polarity.softmax(dim=1), implied.softmax(dim=1)
+        named = torch.zeros_like(share[:, :-1])
+        items = torch.zeros(len(clauses), self.scorer.shape.n_items, device=self.device)
+        for position, clause in enumerate(clauses):
+            named[position, list(clause.named)] = 1.0
+            if clause.item >= 0:
+                items[position, clause.item] = 1.0
+        is_named = named.any(dim=1) | items.any(dim=1)
+        return Wishes(
+            row=torch.tensor(place, device=self.device),
+            weight=chance[:, POSITIVE] - chance[:, NEGATIVE],
+            aspects=torch.where(is_named[:, None], named, share[:, :-1]),
+            items=items,
+            vector=vectors,
+            unnamed=torch.where(is_named, torch.zeros_like(share[:, -1]), share[:, -1]),
+        )
+
+    # -- evaluation -------------------------------------------------------------------------------------------------------
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """Scores of every item, RecBole's padding first: (B * n_items,)."""
+        scores = self._scores(interaction[self.USER_ID])
+        return torch.cat([torch.zeros_like(scores[:, :1]), scores], dim=1).view(-1)
+
+    def predict(self, interaction: Any) -> Tensor:
+        """Scores of pairs of user and item: (B,)."""
+        rows = (interaction[self.ITEM_ID] - 1)[:, None]
+        return self._scores(interaction[self.USER_ID]).gather(1, rows)[:, 0]
+
+    def _scores(self, users: Tensor) -> Tensor:
+        histories = self.histories[users.cpu()].to(self.device)
+        wishes = self.heard.wishes(users.tolist(), self.reader)
+        return self.scorer(histories, wishes)  # type: ignore[no-any-return]
+
+    def listener(self, histories: Tensor) -> Method:
+        """This model as a partner of simulated users: scores of every item, given histories (B, I) and what each user said."""
+        return listener(self.scorer, self.reader, histories)
+
+
+def _histories(dataset: Any, user_field: str, item_field: str) -> Tensor:
+    """(U, I) on the CPU, 1 where the training data has the interaction."""
+    histories = torch.zeros(dataset.user_num, dataset.item_num - 1)
+    histories[dataset.inter_feat[user_field].long(), dataset.inter_feat[item_field].long() - 1] = 1
+    return histories
+
+
+def _shares(clauses: Sequence[Clause], width: int, about: Sequence[int]) -> Tensor:
+    """Target distribution over the attributes that clauses mean, in equal shares: (S, A + 1)."""
+    goal = torch.zeros(len(about), width)
+    for position, index in enumerate(about):
+        aspects = clauses[index].aspects
+        goal[position, list(aspects)] = 1 / len(aspects)
+    return goal

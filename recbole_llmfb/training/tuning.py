@@ -1,0 +1,101 @@
+"""Which weights of the encoder are trained: none, the top layers, low-rank adapters, or all."""
+
+import copy
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
+
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.text.encoder import Encoder, Tokens
+
+_REMEDY = "choose frozen, top:<n> (such as top:2), lora or full"
+_BATCH = 64
+
+
+class TunedEncoder(Encoder):
+    """An encoder in training. Layers below the trained ones run once for each text that comes again: their output is kept.
+
+    Nothing changes below the trained layers, so what is kept never goes stale; dropout works in the trained layers only.
+    """
+
+    def __init__(self, encoder: Encoder, mode: str, *, lora_rank: int = 8) -> None:
+        """mode: frozen, top:<n>, lora (adapters on queries and values; Hu et al., "LoRA", ICLR 2022) or full.
+
+        Raises:
+            ConfigError: an unknown mode, or more top layers than the encoder has.
+        """
+        super().__init__(encoder.model, encoder.tokenizer, max_tokens=encoder.max_tokens)
+        self._below: dict[str, Tensor] = {}
+        layers = _layers(self.model)
+        self.trained_from = 0
+        self.model.requires_grad_(mode == "full")
+        if mode == "lora":
+            from peft import LoraConfig, get_peft_model
+
+            adapters = LoraConfig(r=lora_rank, lora_alpha=2 * lora_rank, lora_dropout=0.05, target_modules=["query", "value"])
+            self.model = get_peft_model(self.model, adapters)  # type: ignore[assignment]
+        elif mode != "full":
+            self.trained_from = len(layers) - (0 if mode == "frozen" else _top(mode, len(layers)))
+            for layer in layers[self.trained_from :]:
+                layer.requires_grad_(True)
+
+    @property
+    def tuned(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.parameters())
+
+    def merged(self) -> Encoder:
+        """A plain encoder with the trained weights, adapters merged in; what a bundle holds."""
+        model: PreTrainedModel = copy.deepcopy(self.model)
+        if hasattr(model, "merge_and_unload"):
+            model = model.merge_and_unload()  # type: ignore[operator]
+        return Encoder(model, self.tokenizer, max_tokens=self.max_tokens)
+
+    @torch.no_grad()
+    def keep(self, texts: Sequence[str]) -> None:
+        """Run the layers below the trained ones for texts that will come again."""
+        if not self.trained_from:
+            return
+        new = sorted(set(texts) - self._below.keys(), key=len)
+        was_training = self.training
+        self.eval()
+        for start in range(0, len(new), _BATCH):
+            chosen = new[start : start + _BATCH]
+            tokens = self.tokenize(chosen)
+            embedded: Tensor = self.model.embeddings(input_ids=tokens.ids)  # type: ignore[operator]
+            hidden = self._run(embedded, tokens.mask, _layers(self.model)[: self.trained_from])
+            for text, states, length in zip(chosen, hidden, tokens.mask.sum(dim=1).tolist(), strict=True):
+                self._below[text] = states[:length].clone()
+        self.train(was_training)
+
+    def hidden(self, texts: Sequence[str], tokens: Tokens) -> Tensor:
+        if not self.trained_from or any(text not in self._below for text in texts):
+            return super().hidden(texts, tokens)
+        below = pad_sequence([self._below[text] for text in texts], batch_first=True)
+        return self._run(below, tokens.mask, _layers(self.model)[self.trained_from :])
+
+    def _run(self, hidden: Tensor, mask: Tensor, layers: Sequence[nn.Module]) -> Tensor:
+        attended = mask[:, None, None, :].bool()
+        on_cuda = self.device.type == "cuda"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on_cuda):
+            for layer in layers:
+                hidden = layer(hidden, attended)
+        return hidden.float()
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """The layers of a BERT-like model, from the first; none for another architecture, whose layers cannot be told apart."""
+    layers = getattr(getattr(model, "encoder", None), "layer", None)
+    return list(layers) if isinstance(layers, nn.ModuleList) else []
+
+
+def _top(mode: str, layers: int) -> int:
+    found = re.fullmatch(r"top:(\d+)", mode)
+    if not found:
+        raise ConfigError("encoder_tuning", mode, remedy=_REMEDY)
+    if not 1 <= int(found[1]) <= layers:
+        raise ConfigError("encoder_tuning", mode, remedy=f"this encoder has {layers} layers; {_REMEDY}")
+    return int(found[1])
