@@ -74,7 +74,10 @@ class Scorer(nn.Module):
         self._frozen_vectors: Tensor | None = None
 
     def freeze(self) -> "Scorer":
-        """For serving: no gradients, and item vectors computed once instead of at every call. Gives the scorer back."""
+        """For serving: no gradients, and item vectors computed once instead of at every call. Gives the scorer back.
+
+        Weights that change afterwards need another `freeze`.
+        """
         self.eval().requires_grad_(False)
         self._frozen_vectors = None
         self._frozen_vectors = self.item_vectors()

@@ -169,8 +169,8 @@ def effective_weights(wishes: Sequence[Wish], *, now: float, half_life: float) -
     """
     if not wishes:
         return torch.zeros(0)
-    weight = torch.tensor([wish.weight for wish in wishes])
-    age = torch.tensor([max(0.0, now - wish.time) for wish in wishes])
+    weight = torch.tensor([wish.weight for wish in wishes], dtype=torch.float32)
+    age = torch.tensor([max(0.0, now - wish.time) for wish in wishes], dtype=torch.float32)
     faded = weight * 0.5 ** (age / half_life)
     if len(wishes) == 1:
         return faded

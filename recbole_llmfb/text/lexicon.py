@@ -18,7 +18,7 @@ _SYNONYMS = {
 }
 _DECADE_WORDS = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DECADE = re.compile(r"(\d\d)(\d)0s")
-_TITLE_TAIL = re.compile(r"^(?P<title>.+), (?P<article>The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)\b(?P<rest>.*)$")
+_TITLE_TAIL = re.compile(r"^(?P<title>.+), (?P<article>The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)(?P<rest>(?:\s*[^\w\s].*)?)$")
 _ASIDE = re.compile(r"\s*\([^)]*\)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*", re.UNICODE)
 
@@ -42,7 +42,7 @@ class Lexicon:
         self._titles: dict[tuple[str, ...], list[int]] = {}
         for row, title in enumerate(titles):
             for name in spoken_titles(title):
-                rows = self._titles.setdefault(tuple(word.lower() for word in _WORD.findall(name)), [])
+                rows = self._titles.setdefault(tuple(map(_key, _WORD.findall(name))), [])
                 if row not in rows:
                     rows.append(row)
         self._titles.pop((), None)
@@ -64,7 +64,7 @@ class Lexicon:
         while start < len(words):
             for length in range(min(self._longest, len(words) - start), 0, -1):
                 matched = words[start : start + length]
-                rows = self._titles.get(tuple(word[0].lower() for word in matched))
+                rows = self._titles.get(tuple(_key(word[0]) for word in matched))
                 if rows and (length > 1 or self._is_name(text, matched[0])):
                     yield Mention((matched[0].start(), matched[-1].end()), "item", tuple(rows))
                     start += length - 1
@@ -92,8 +92,19 @@ def surface_forms(value: str) -> set[str]:
             forms |= {f"{ten}0s", f"{ten}0's", _DECADE_WORDS[int(ten) - 2]}
         return forms
     names = {value, *_SYNONYMS.get(value, ())}
-    plurals = {f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s" for name in names if not name.endswith("s")}
+    plurals = {_plural(name) for name in names if not name.endswith("s")}
     return {re.sub(r"[\s-]+", " ", name.strip()) for name in names | plurals if name.strip()}
+
+
+def _plural(name: str) -> str:
+    if re.search(r"[^aeiou]y$", name):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if re.search(r"(?:x|z|ch|sh)$", name) else f"{name}s"
+
+
+def is_decade(value: str) -> bool:
+    """Whether an attribute is a decade, such as "1990s"."""
+    return _DECADE.fullmatch(value) is not None
 
 
 def spoken_titles(title: str) -> set[str]:
@@ -102,14 +113,24 @@ def spoken_titles(title: str) -> set[str]:
     names = {plain}
     tail = _TITLE_TAIL.match(plain)
     if tail:
-        names = {f"{tail['article']} {tail['title']}{tail['rest']}", f"{tail['title']}{tail['rest']}"}
+        names = {_in_reading_order(tail), f"{tail['title']}{tail['rest']}"}
     return {name for name in names if name}
 
 
 def display_title(title: str) -> str:
     """The catalogue's title in reading order: "Usual Suspects, The" -> "The Usual Suspects"."""
     tail = _TITLE_TAIL.match(title.strip())
-    return f"{tail['article']} {tail['title']}{tail['rest']}" if tail else title
+    return _in_reading_order(tail) if tail else title
+
+
+def _in_reading_order(tail: re.Match[str]) -> str:
+    space = "" if tail["article"].endswith("'") else " "
+    return f"{tail['article']}{space}{tail['title']}{tail['rest']}"
+
+
+def _key(word: str) -> str:
+    """A word of a title, however it is typed."""
+    return word.lower().replace("’", "'")
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:

@@ -5,7 +5,7 @@ clause and the attribute that it means without naming it. One pass of the encode
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -27,14 +27,17 @@ _UNKNOWN_TOKENS_AT_MOST = 0.3
 class ReadingHead(nn.Module):
     """Polarity and implied attribute of clauses, from their vectors.
 
-    Attributes are known by the vectors of their names, so that a new one needs no training: `names` (A, D), a buffer.
+    Attributes are known by the vectors of their names, so that a new one needs no training: `names` (A, D), a buffer. So is
+    `neutral_from`: the probability of small talk from which a clause that names nothing says nothing; tuned on validation.
     """
 
     names: Tensor
+    neutral_from: Tensor
 
     def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2) -> None:
         super().__init__()
         self.register_buffer("names", torch.zeros(n_attributes, width))
+        self.register_buffer("neutral_from", torch.tensor(0.5))
         self.polarity = nn.Sequential(
             nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, 3)
         )
@@ -72,16 +75,20 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause with its two readings, before they become signals."""
+    """A clause with its two readings, before they become signals. neutral_from: see `ReadingHead`."""
 
     span: Span
     polarity: Tensor  # (3,) probabilities
     implied: Tensor  # (A + 1,) probabilities
     vector: Tensor  # (D,)
+    neutral_from: float
     mentions: tuple[Mention, ...] = field(default=())
 
     @property
     def heading(self) -> int:
+        """Which polarity the clause has; one that names nothing must be clearly more than talk."""
+        if not self.mentions and float(self.polarity[NEUTRAL]) >= self.neutral_from:
+            return NEUTRAL
         return int(self.polarity.argmax())
 
 
@@ -98,6 +105,7 @@ class Reader:
         clauses = [split(text) for text in texts]
         reasons = [self._unreadable(text, spans) for text, spans in zip(texts, clauses, strict=True)]
         answer = [Utterance(Reading(text=text, reason=reason)) for text, reason in zip(texts, reasons, strict=True)]
+        neutral_from = float(self.head.neutral_from)
         readable = sorted((i for i, reason in enumerate(reasons) if reason is None), key=lambda i: len(texts[i]))
         for start in range(0, len(readable), batch_size):
             chosen = readable[start : start + batch_size]
@@ -105,7 +113,7 @@ class Reader:
             polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
             rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
             for i in chosen:
-                read = [_Clause(span, *next(rows)) for span in clauses[i]]
+                read = [_Clause(span, *next(rows), neutral_from) for span in clauses[i]]
                 answer[i] = self._utterance(texts[i], read)
         return answer
 
@@ -121,8 +129,8 @@ class Reader:
     def _utterance(self, text: str, clauses: Sequence[_Clause]) -> Utterance:
         mentions = self.lexicon.find(text)
         named = [
-            _Clause(c.span, c.polarity, c.implied, c.vector, tuple(m for m in mentions if c.span[0] <= m.span[0] < c.span[1]))
-            for c in clauses
+            replace(clause, mentions=tuple(m for m in mentions if clause.span[0] <= m.span[0] < clause.span[1]))
+            for clause in clauses
         ]
         understood = [one for clause in _merge(named) for one in self._signals(text, clause)]
         reason = None if understood else "no wish was understood in this"
@@ -185,5 +193,5 @@ def _merge(clauses: Sequence[_Clause]) -> list[_Clause]:
             continue
         lead = clause if clause.mentions and not last.mentions else last
         span = (last.span[0], clause.span[1])
-        merged[-1] = _Clause(span, lead.polarity, lead.implied, lead.vector, lead.mentions)
+        merged[-1] = replace(lead, span=span)
     return merged

@@ -1,0 +1,161 @@
+"""From a state to the slate that a user reads: chosen, explained, and summed up in words."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self, get_args
+
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.ranking.explain import Grounds, explain
+from recbole_llmfb.ranking.preference import PreferenceState
+from recbole_llmfb.ranking.slate import choose
+from recbole_llmfb.ranking.wording import Change, Told, answer, reason, standing
+from recbole_llmfb.schema import Feedback, Language, Recommendation, Signal, Slate
+from recbole_llmfb.serving.catalogue import Catalogue
+from recbole_llmfb.serving.listener import counts
+from recbole_llmfb.serving.scoring import UserScorer
+from recbole_llmfb.text.encoder import Span
+from recbole_llmfb.text.signals import Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a caller wants of a slate. exclude: external ids. diversity: 0 for the order of the scores, up to 1."""
+
+    k: int
+    lang: Language
+    exclude: tuple[str, ...]
+    diversity: float
+    now: datetime
+
+    @classmethod
+    def checked(cls, k: int, lang: str, exclude: Iterable[str], diversity: float, now: datetime) -> Self:
+        """Raises UsageError for a value that cannot be, and names it."""
+        if not isinstance(k, int) or k < 1:
+            raise UsageError(f"k={k!r}: ask for a whole number of items, at least one")
+        if lang not in get_args(Language):
+            raise UsageError(f"lang={lang!r}: choose {' or '.join(get_args(Language))}")
+        if not 0 <= diversity <= 1:
+            raise UsageError(f"diversity={diversity!r}: choose 0 (off) to 1")
+        if now.tzinfo is None:
+            raise UsageError(f"now={now!r}: a time needs a time zone, such as datetime.now(UTC)")
+        return cls(k, lang, checked_ids("exclude", exclude), diversity, now)  # type: ignore[arg-type]  # lang is one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Feedback that a slate answers, with what was understood of it. without: ranges of the text that do not count."""
+
+    feedback: Feedback
+    utterance: Utterance | None
+    without: Collection[Span] = ()
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signals that count."""
+        return tuple(one for one in (self.utterance.reading if self.utterance else ()) if counts(one.span, self.without))
+
+
+class SlateMaker:
+    """Makes slates of one bundle."""
+
+    def __init__(self, scorer: UserScorer, catalogue: Catalogue, attributes: Sequence[str], *, version: str) -> None:
+        self.scorer, self.catalogue, self.version = scorer, catalogue, version
+        self._attribute_row = {name: row for row, name in enumerate(attributes)}
+
+    def make(
+        self,
+        user: str | None,
+        state: PreferenceState,
+        ask: Ask,
+        *,
+        heard: Sequence[Heard] = (),
+        before: PreferenceState | None = None,
+        unknown: Iterable[str] = (),
+    ) -> Slate:
+        """The slate of a state.
+
+        Args:
+            heard: the feedback that the slate answers.
+            before: the state without that feedback, for the summary to say what changed.
+            unknown: ids that were asked about and that the catalogue does not have.
+        """
+        grounds = self.scorer.grounds(state, ask.now)
+        rows = self._choose(grounds, state, ask)
+        if heard and before is not None:
+            shown_before = self._choose(self.scorer.grounds(before, ask.now), before, ask)
+            told = [self._told(one) for one in heard]
+            summary = answer(told, self._change(told, shown_before, rows), self.catalogue.titles, ask.lang)
+        else:
+            signals = [wish.signal for wish in state.wishes if wish.signal is not None]
+            summary = standing(signals, len(grounds.history), ask.lang)
+        return Slate(
+            user=user,
+            items=self._recommendations(grounds, rows, ask.lang),
+            summary=summary,
+            readings=tuple(one.utterance.reading for one in heard if one.utterance is not None),
+            unknown=tuple(dict.fromkeys((*unknown, *self.catalogue.unknown(ask.exclude)))),
+            bundle=self.version,
+            now=ask.now,
+            lang=ask.lang,
+        )
+
+    def _choose(self, grounds: Grounds, state: PreferenceState, ask: Ask) -> list[int]:
+        hidden = state.hidden.union(self.catalogue.rows(ask.exclude))
+        vectors = self.scorer.scorer.item_vectors() if ask.diversity else None
+        return choose(grounds.score, ask.k, hidden=hidden, vectors=vectors, diversity=ask.diversity)
+
+    def _recommendations(self, grounds: Grounds, rows: Sequence[int], lang: Language) -> tuple[Recommendation, ...]:
+        ids, titles = self.catalogue.ids, self.catalogue.titles
+        scores = grounds.score[list(rows)].tolist()
+        evidence = explain(self.scorer.scorer, grounds, rows, ids)
+        places = zip(rows, scores, grounds.parts_of(rows), evidence, strict=True)
+        return tuple(
+            Recommendation(
+                item=ids[row],
+                title=titles[ids[row]],
+                rank=rank,
+                score=score,
+                parts=parts,
+                evidence=found,
+                reason=reason(found[0], titles, lang),
+            )
+            for rank, (row, score, parts, found) in enumerate(places, start=1)
+        )
+
+    def _told(self, heard: Heard) -> Told:
+        """The feedback in the form of the summary; a rating of something unknown is not mentioned."""
+        feedback, utterance = heard.feedback, heard.utterance
+        title = self.catalogue.titles.get(feedback.item) if feedback.item is not None else None
+        return Told(
+            text=feedback.text,
+            signals=heard.signals,
+            reason=utterance.reading.reason if utterance else None,
+            rating=feedback.rating if title is not None or feedback.item is None else None,
+            click=feedback.click,
+            title=title,
+        )
+
+    def _change(self, told: Sequence[Told], before: Sequence[int], after: Sequence[int]) -> Change:
+        membership = self.scorer.scorer.membership
+        aspects = {signal.aspect for one in told for signal in one.signals if signal.aspect}
+        counts = {
+            aspect: tuple(int(membership[self._attribute_row[aspect], list(rows)].sum()) for rows in (before, after))
+            for aspect in aspects
+        }
+        return Change(len(after), len(set(after) - set(before)), {aspect: (was, now) for aspect, (was, now) in counts.items()})
+
+
+def checked_ids(name: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """External ids as a tuple.
+
+    Raises:
+        UsageError: a single string, or ids that are no strings.
+    """
+    if isinstance(ids, str):
+        raise UsageError(f"{name}={ids!r}: give a list of ids, such as [{ids!r}]")
+    checked = tuple(ids)
+    wrong = [one for one in checked if not isinstance(one, str)]
+    if wrong:
+        raise UsageError(f"{name} holds {wrong[0]!r}: external ids are strings, such as {str(wrong[0])!r}")
+    return checked

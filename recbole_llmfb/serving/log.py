@@ -1,0 +1,112 @@
+"""The log of what users said and what they were shown: the truth from which every state is folded.
+
+`Log` is what a recommender needs of it. `MemoryLog` lives as long as the process; a store with the same methods outlives it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.schema import Feedback, Slate
+from recbole_llmfb.text.signals import Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One feedback in the log. seq: counts the entries of its user, in the order in which they were appended."""
+
+    seq: int
+    feedback: Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A slate, and what made it, so that it can be made again.
+
+    since, seq: the user's log before and after the feedback that the slate answers (equal where it answers none). answers: ids of
+    that feedback. exclude: external ids.
+    """
+
+    slate: Slate
+    since: int
+    seq: int
+    answers: tuple[str, ...]
+    k: int
+    exclude: tuple[str, ...]
+    diversity: float
+
+
+class Log(Protocol):
+    """Append-only; safe to call from several threads."""
+
+    def append(self, feedback: Feedback) -> Entry:
+        """Add a feedback. One whose id is there already is not added again: the entry is then the earlier one.
+
+        Raises:
+            UsageError: the id belongs to feedback of another user.
+        """
+        ...
+
+    def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
+        """The user's entries with after < seq <= upto, in the order of seq."""
+        ...
+
+    def append_slate(self, shown: Shown) -> None: ...
+
+    def slate(self, slate: str) -> Shown | None: ...
+
+    def keep_utterance(self, feedback: str, reader: str, utterance: Utterance) -> None:
+        """Keep what a reader (a fingerprint) understood of a feedback. Derived: it may be dropped at any time."""
+        ...
+
+    def utterance(self, feedback: str, reader: str) -> Utterance | None: ...
+
+
+class MemoryLog:
+    """A log in memory; it grows with what it is told, and is gone with the process."""
+
+    def __init__(self, after: Mapping[str, int] | None = None) -> None:
+        """after: user -> the last `seq` given away elsewhere, such as a bundle's watermark; counting goes on from there."""
+        self._after = dict(after or {})
+        self._entries: dict[str, list[Entry]] = {}
+        self._by_id: dict[str, Entry] = {}
+        self._shown: dict[str, Shown] = {}
+        self._utterances: dict[tuple[str, str], Utterance] = {}
+        self._lock = Lock()
+
+    def append(self, feedback: Feedback) -> Entry:
+        with self._lock:
+            known = self._by_id.get(feedback.id)
+            if known is not None:
+                if known.feedback.user != feedback.user:
+                    raise UsageError(f"feedback id {feedback.id!r} belongs to another user: give every feedback its own id")
+                return known
+            of_user = self._entries.setdefault(feedback.user, [])
+            entry = Entry(self._after.get(feedback.user, 0) + len(of_user) + 1, feedback)
+            of_user.append(entry)
+            self._by_id[feedback.id] = entry
+            return entry
+
+    def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
+        with self._lock:
+            start = self._after.get(user, 0)
+            stop = None if upto is None else max(0, upto - start)
+            return self._entries.get(user, [])[max(0, after - start) : stop]
+
+    def append_slate(self, shown: Shown) -> None:
+        with self._lock:
+            self._shown[shown.slate.id] = shown
+
+    def slate(self, slate: str) -> Shown | None:
+        with self._lock:
+            return self._shown.get(slate)
+
+    def keep_utterance(self, feedback: str, reader: str, utterance: Utterance) -> None:
+        with self._lock:
+            self._utterances[feedback, reader] = utterance
+
+    def utterance(self, feedback: str, reader: str) -> Utterance | None:
+        with self._lock:
+            return self._utterances.get((feedback, reader))

@@ -1,0 +1,244 @@
+"""Serving a bundle: slates for users, and answers to what they say, without any training.
+
+The path of a feedback is `Recommender.respond`, from top to bottom.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from recbole_llmfb.bundle import Bundle, load_bundle
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
+from recbole_llmfb.schema import Feedback, Language, Reading, Slate
+from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids
+from recbole_llmfb.serving.catalogue import Catalogue
+from recbole_llmfb.serving.listener import Listener
+from recbole_llmfb.serving.log import Entry, Log, MemoryLog, Shown
+from recbole_llmfb.serving.recent import Recent
+from recbole_llmfb.serving.scoring import UserScorer
+from recbole_llmfb.text.encoder import Span
+
+_STATES_KEPT = 1024
+
+
+class Recommender:
+    """Answers users from one bundle and one log. Safe to call from several threads.
+
+    Unknown users and items are data: an unknown user has popularity and what was said, unknown items are ignored and named in
+    `Slate.unknown`. A slate never shows what its user has, has rated, or has named.
+    """
+
+    def __init__(self, bundle: Bundle, log: Log | None = None, *, device: str = "cpu") -> None:
+        """log: a new one in memory, unless given. device: of the encoder; scores are computed on the CPU.
+
+        Raises:
+            BundleError: a configuration without `feedback_half_life_days`.
+        """
+        self.bundle = bundle
+        self.log = log if log is not None else MemoryLog(after=bundle.manifest.watermark)
+        self._catalogue = Catalogue.of(bundle.items)
+        self._listener = Listener(bundle, self._catalogue, self.log, device=device)
+        scorer = UserScorer(bundle.scorer().freeze(), half_life=bundle.half_life)
+        self._slates = SlateMaker(scorer, self._catalogue, bundle.attributes, version=bundle.version)
+        self._states: Recent[str, tuple[int, PreferenceState]] = Recent(_STATES_KEPT)
+
+    @classmethod
+    def load(cls, path: str | Path, *, log: Log | None = None, device: str = "cpu") -> "Recommender":
+        """Serve a bundle, or the champion of a folder of bundles. Raises BundleError as `load_bundle` does."""
+        return cls(load_bundle(path), log, device=device)
+
+    @property
+    def items(self) -> pd.DataFrame:
+        """The catalogue: item, title, text, popularity (number of interactions)."""
+        table = self.bundle.items[["item", "title", "text", "popularity"]].copy()
+        table["title"] = [self._catalogue.titles[item] for item in table["item"]]
+        return table
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts by the bundle's encoder: (B, D), float32, unit length."""
+        return self._listener.embed(checked_ids("texts", texts))
+
+    def signals(self, text: str) -> Reading:
+        """What is understood of a text."""
+        return self._listener.read(checked_ids("text", [text]))[0].reading
+
+    @torch.inference_mode()
+    def recommend(
+        self,
+        user: str,
+        k: int = 10,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        """The k best items for a user, fewer where fewer are left. Options as in `respond`."""
+        ask = _ask(k, lang, exclude, diversity, now)
+        (user,) = checked_ids("user", [user])
+        seq, state = self._live(user)
+        slate = self._slates.make(user, state, ask)
+        self._remember(slate, ask, since=seq, seq=seq)
+        return slate
+
+    @torch.inference_mode()
+    def respond(
+        self,
+        feedback: Feedback | Sequence[Feedback],
+        k: int = 10,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        """Take in what a user said, rated or clicked, and answer with the next slate.
+
+        Args:
+            feedback: one, or several of one user; feedback whose id was taken in before does not count again.
+            lang: of the summary and the reasons, "en" or "zh".
+            exclude: external ids of items that must not be shown.
+            diversity: 0 for the order of the scores, up to 1 for items unlike each other; it changes ranks, never scores.
+            now: the moment against which older words fade; the present, unless given.
+
+        Raises:
+            UsageError: k below 1, a language, an id or a diversity that cannot be, no feedback, or feedback of several users.
+        """
+        ask = _ask(k, lang, exclude, diversity, now)
+        said = _of_one_user(feedback)
+        user = said[0].user
+        since, before = self._live(user)
+        said = [self.log.append(one).feedback for one in said]
+        heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
+        seq, state = self._live(user)
+        slate = self._slates.make(user, state, ask, heard=heard, before=before, unknown=self._listener.unknown(said))
+        self._remember(slate, ask, since=since, seq=seq, answers=[one.id for one in said])
+        return slate
+
+    @torch.inference_mode()
+    def preview(
+        self,
+        feedback: Feedback,
+        k: int = 10,
+        *,
+        without_spans: Collection[Span] = (),
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        """What `respond` would answer; nothing is remembered. Feedback that is in the log already counts as it is given here.
+
+        without_spans: (start, end) of the text; signals that touch one of them are switched off.
+        """
+        ask = _ask(k, lang, exclude, diversity, now)
+        without = [(int(start), int(end)) for start, end in without_spans]
+        (utterance,) = self._listener.utterances([feedback], keep=False)
+        event = self._listener.event(feedback, utterance, without=without)
+        live = self._live(feedback.user)[1]
+        state, before = _with(live, event), _with(live, Event(feedback.id, event.time))
+        heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
+        return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
+
+    @torch.inference_mode()
+    def rank(
+        self,
+        text: str | None = None,
+        history: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        k: int = 50,
+        *,
+        lang: Language = "en",
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        """A slate for nobody: for a history of external ids, oldest first, and a text. Nothing is remembered."""
+        ask = _ask(k, lang, exclude, diversity, now)
+        history = checked_ids("history", history)
+        state = before = PreferenceState(history=self._catalogue.rows(history))
+        heard: list[Heard] = []
+        if text is not None and text.strip():
+            words = Feedback("", text=text, time=ask.now, id="")
+            utterance = self._listener.read([text])[0]
+            state = fold(before, [self._listener.event(words, utterance)])
+            heard = [Heard(words, utterance)]
+        return self._slates.make(None, state, ask, heard=heard, before=before, unknown=self._catalogue.unknown(history))
+
+    @torch.inference_mode()
+    def reproduce(self, slate: str) -> Slate:
+        """A slate that was shown, made again from the log as it was then.
+
+        Raises:
+            UsageError: the log does not have it, or another version of the bundle made it.
+        """
+        shown = self.log.slate(slate)
+        made = shown.slate if shown else None
+        if shown is None or made is None or made.user is None:
+            raise UsageError(f"slate {slate!r} is not in the log: name one that `recommend` or `respond` gave")
+        if made.bundle != self.bundle.version:
+            raise UsageError(f"slate {slate!r} was made by bundle {made.bundle}, this is {self.bundle.version}: load that one")
+        entries = self.log.entries(made.user, upto=shown.seq)
+        state = self._fold(made.user, entries)
+        before = self._fold(made.user, [entry for entry in entries if entry.seq <= shown.since])
+        said = [entry.feedback for entry in entries if entry.feedback.id in shown.answers]
+        heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
+        ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now)
+        unknown = self._listener.unknown(said)
+        again = self._slates.make(made.user, state, ask, heard=heard, before=before, unknown=unknown)
+        return again.model_copy(update={"id": made.id})
+
+    def _live(self, user: str) -> tuple[int, PreferenceState]:
+        """The user's state, and the `seq` of the last entry in it: what is kept, with what the log has since then."""
+        seq, state = self._states.get(user) or (0, None)
+        entries = self.log.entries(user, after=seq)
+        if state is None or entries:
+            state = self._fold(user, entries, state)
+            seq = entries[-1].seq if entries else seq
+            self._states.put(user, (seq, state))
+        return seq, state
+
+    def _fold(self, user: str, entries: Sequence[Entry], state: PreferenceState | None = None) -> PreferenceState:
+        """The state after more entries of the log; without a state, from the user's history in the bundle on."""
+        start = PreferenceState(self.bundle.histories.rows(user)) if state is None else state
+        utterances = self._listener.utterances([entry.feedback for entry in entries])
+        learned = self.bundle.manifest.watermark.get(user, 0)
+        return fold(
+            start,
+            [
+                self._listener.event(entry.feedback, utterance, learned=entry.seq <= learned)
+                for entry, utterance in zip(entries, utterances, strict=True)
+            ],
+        )
+
+    def _remember(self, slate: Slate, ask: Ask, *, since: int, seq: int, answers: Sequence[str] = ()) -> None:
+        self.log.append_slate(Shown(slate, since, seq, tuple(answers), ask.k, ask.exclude, ask.diversity))
+
+
+def _ask(k: int, lang: str, exclude: Sequence[str], diversity: float, now: datetime | None) -> Ask:
+    """The one place where serving reads the clock."""
+    return Ask.checked(k, lang, exclude, diversity, datetime.now(UTC) if now is None else now)
+
+
+def _of_one_user(feedback: Feedback | Sequence[Feedback]) -> Sequence[Feedback]:
+    said = [feedback] if isinstance(feedback, Feedback) else list(feedback)
+    wrong = [one for one in said if not isinstance(one, Feedback)]
+    if wrong or not said:
+        raise UsageError(f"feedback={wrong[0] if wrong else said!r}: give one Feedback or a sequence of them")
+    users = sorted({one.user for one in said})
+    if len(users) > 1:
+        raise UsageError(f"feedback of {len(users)} users ({users[0]!r}, {users[1]!r}): answer one user at a time")
+    return said
+
+
+def _with(state: PreferenceState, event: Event) -> PreferenceState:
+    """The state with an event in place of the one of the same feedback, or after all others."""
+    if all(old.feedback != event.feedback for old in state.events):
+        return fold(state, [event])
+    return replace(state, events=tuple(event if old.feedback == event.feedback else old for old in state.events))

@@ -1,0 +1,288 @@
+"""What is understood of an utterance: about what, in which direction, how strongly; on heads whose answer is known."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from recbole_llmfb.text.clauses import split
+from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.text.lexicon import Lexicon
+from recbole_llmfb.text.signals import NEGATIVE, NEUTRAL, POSITIVE, Reader, ReadingHead, Utterance
+
+ATTRIBUTES = ["1990s", "comedy", "horror", "war"]
+DECADE, COMEDY, HORROR, WAR = range(4)
+NOTHING = len(ATTRIBUTES)
+TITLES, ITEMS = ["Heat", "Sabrina (1954)", "Sabrina (1995)", "War of Words"], ["h", "s1", "s2", "w"]
+
+# What a head learns by heart: clauses with their direction and what they imply.
+LESSONS: dict[str, list[tuple[int, int]]] = {
+    "hello": [(NEUTRAL, NOTHING)],
+    "thanks. see you": [(NEUTRAL, NOTHING), (NEUTRAL, NOTHING)],
+    "hello. no more war": [(NEUTRAL, NOTHING), (NEGATIVE, NOTHING)],
+    "no more war": [(NEGATIVE, WAR)],
+    "I love comedy but no more war": [(POSITIVE, COMEDY), (NEGATIVE, WAR)],
+    "too scary. no more monsters": [(NEGATIVE, HORROR), (NEGATIVE, HORROR)],
+    "too scary. no more bombs": [(NEGATIVE, HORROR), (NEGATIVE, WAR)],
+    "too scary. something funny": [(NEGATIVE, HORROR), (POSITIVE, COMEDY)],
+    "that was scary. no more horror": [(NEGATIVE, HORROR), (NEGATIVE, NOTHING)],
+    "no more horror. that was scary": [(NEGATIVE, NOTHING), (NEGATIVE, HORROR)],
+    "no war. no horror": [(NEGATIVE, NOTHING), (NEGATIVE, NOTHING)],
+    "too scary. hello. no more monsters": [(NEGATIVE, HORROR), (NEUTRAL, NOTHING), (NEGATIVE, HORROR)],
+}
+WORDS = "and from heat i light like of sabrina the words 1990s 90s".split()  # beside those of the lessons
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    """A random BERT whose words are those of this file."""
+    said = [word for text in LESSONS for word in text.lower().replace(".", " .").split()]
+    words = sorted({*WORDS, *said})
+    tokenizer = BertTokenizerFast(
+        vocab={word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
+    )
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    return Encoder(BertModel(BertConfig(vocab_size=len(tokenizer), **size)), tokenizer, max_tokens=32).eval()
+
+
+def fixed_head(polarity: Sequence[float], shares: Mapping[int, float], *, attributes: int = len(ATTRIBUTES)) -> ReadingHead:
+    """A head that hears the same in every clause: chances of against, neutral, for, and shares of attributes."""
+    head = ReadingHead(attributes, 32, hidden=8).eval().requires_grad_(False)
+    head.polarity[-1].weight.zero_()
+    head.polarity[-1].bias.copy_(torch.tensor(polarity).log())
+    share = torch.full((attributes,), 1e-4)
+    share[list(shares)] = torch.tensor(list(shares.values()))
+    cosine = share.log() / head.scale
+    head.query[-1].weight.zero_()
+    head.query[-1].bias.copy_(torch.eye(8)[0])
+    head.residual[:, 0], head.residual[:, 1] = cosine, (1 - cosine**2).sqrt()
+    head.nothing.copy_((1 - share.sum()).log())
+    return head
+
+
+def reader(encoder: Encoder, head: ReadingHead) -> Reader:
+    return Reader(encoder, head, Lexicon(ATTRIBUTES, TITLES), ITEMS)
+
+
+@pytest.fixture(scope="module")
+def taught(encoder: Encoder) -> Reader:
+    """A reader that knows `LESSONS` by heart."""
+    torch.manual_seed(0)
+    head = ReadingHead(len(ATTRIBUTES), encoder.width, hidden=32, drop=0.0)
+    with torch.no_grad():
+        head.names.copy_(encoder.embed(ATTRIBUTES))
+        vectors = encoder.spans(list(LESSONS), [split(text) for text in LESSONS])
+    polarity, aspect = torch.tensor([clause for clauses in LESSONS.values() for clause in clauses]).T
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+    for _ in range(150):
+        said, meant = head(vectors)
+        optimizer.zero_grad()
+        (cross_entropy(said, polarity) + cross_entropy(meant, aspect)).backward()
+        optimizer.step()
+    return reader(encoder, head.eval())
+
+
+def heard(utterance: Utterance) -> list[tuple[str, str, str | None, int]]:
+    """Text, kind, aspect and direction of every signal."""
+    return [(s.text, s.kind, s.aspect, 1 if s.polarity > 0 else -1) for s in utterance.reading]
+
+
+FOR = (0.1, 0.2, 0.7)
+AGAINST = (0.7, 0.2, 0.1)
+
+
+# -- nothing is understood
+
+
+@pytest.mark.parametrize("text", ["", "  ", "?!", "but"])
+def test_without_words_nothing_was_said(encoder: Encoder, text: str) -> None:
+    (utterance,) = reader(encoder, fixed_head(FOR, {})).read([text])
+    assert not utterance.understood and not utterance.reading and utterance.reading.reason == "nothing was said"
+
+
+@pytest.mark.parametrize("text", ["hello", "thanks. see you"])
+def test_neutral_words_have_no_signal_and_a_reason(taught: Reader, text: str) -> None:
+    (utterance,) = taught.read([text])
+    assert not utterance.understood and utterance.reading.reason == "no wish was understood in this"
+
+
+def test_script_that_the_encoder_does_not_know_is_said_to_be_so(encoder: Encoder) -> None:
+    for text in ("我不想看恐怖片", "мне нравится война", "no 我不想看恐怖片"):
+        (utterance,) = reader(encoder, fixed_head(FOR, {})).read([text])
+        assert not utterance.understood and "vocabulary" in str(utterance.reading.reason)
+
+
+def test_an_unknown_word_among_known_ones_is_no_obstacle(encoder: Encoder) -> None:
+    few, many = reader(encoder, fixed_head(AGAINST, {})).read(["no more horror of xyz", "no horror xyz xyz"])
+    assert heard(few) == [("no more horror of xyz", "aspect", "horror", -1)]
+    assert not many.reading and many.reading.reason
+
+
+# -- what is named
+
+
+def test_direction_and_strength_are_those_of_the_head(encoder: Encoder) -> None:
+    for chances, polarity in ((FOR, 0.6), (AGAINST, -0.6)):
+        (signal,) = reader(encoder, fixed_head(chances, {})).read(["more war"])[0].reading
+        assert signal.polarity == pytest.approx(polarity) and signal.strength == pytest.approx(0.7)
+
+
+def test_every_name_in_a_clause_is_a_signal(encoder: Encoder) -> None:
+    (utterance,) = reader(encoder, fixed_head(AGAINST, {})).read(["no war and horror, Heat"])
+    assert heard(utterance) == [
+        ("no war and horror, Heat", "aspect", "war", -1),
+        ("no war and horror, Heat", "aspect", "horror", -1),
+        ("no war and horror, Heat", "item", None, -1),
+    ]
+    war, horror, heat = utterance.understood
+    assert torch.equal(war.aspects, torch.eye(4)[WAR]) and torch.equal(horror.aspects, torch.eye(4)[HORROR])
+    assert not heat.aspects.any() and heat.items == (0,) and heat.signal.item == "h"
+
+
+def test_attribute_named_twice_in_a_clause_counts_once(encoder: Encoder) -> None:
+    (utterance,) = reader(encoder, fixed_head(FOR, {})).read(["war war more war"])
+    assert heard(utterance) == [("war war more war", "aspect", "war", 1)]
+
+
+def test_title_of_two_items_means_both_and_none_by_id(encoder: Encoder) -> None:
+    (one,) = reader(encoder, fixed_head(FOR, {})).read(["something like Sabrina"])[0].understood
+    assert one.items == (1, 2) and one.signal.item is None and one.signal.kind == "item"
+
+
+def test_attribute_inside_a_title_is_not_meant(encoder: Encoder) -> None:
+    (utterance,) = reader(encoder, fixed_head(FOR, {WAR: 0.3})).read(["more like war of words"])
+    assert [one.signal.item for one in utterance.understood] == ["w"]
+
+
+# -- what is implied
+
+
+def test_something_implied_beside_a_name_is_a_wish_of_its_own(encoder: Encoder) -> None:
+    (utterance,) = reader(encoder, fixed_head(FOR, {COMEDY: 0.4, DECADE: 0.2})).read(["something light from the 90s"])
+    named, implied = utterance.understood
+    assert (named.signal.aspect, implied.signal.aspect) == ("1990s", "comedy")
+    torch.testing.assert_close(named.aspects, torch.eye(4)[DECADE])
+    torch.testing.assert_close(implied.aspects, 0.8 * torch.eye(4)[COMEDY])  # twice its share
+
+
+@pytest.mark.parametrize("shares", [{COMEDY: 0.2}, {DECADE: 0.9}])
+def test_faint_implication_or_one_of_what_is_named_adds_nothing(encoder: Encoder, shares: dict[int, float]) -> None:
+    (utterance,) = reader(encoder, fixed_head(FOR, shares)).read(["something light from the 90s"])
+    assert [one.signal.aspect for one in utterance.understood] == ["1990s"]
+
+
+def test_nothing_is_implied_beside_a_named_item(encoder: Encoder) -> None:
+    (utterance,) = reader(encoder, fixed_head(FOR, {COMEDY: 0.9})).read(["something light like Heat"])
+    assert [one.signal.kind for one in utterance.understood] == ["item"]
+
+
+def test_sure_implication_is_called_by_its_name(encoder: Encoder) -> None:
+    (one,) = reader(encoder, fixed_head(FOR, {COMEDY: 0.6, WAR: 0.3})).read(["something light"])[0].understood
+    assert (one.signal.kind, one.signal.aspect) == ("aspect", "comedy")
+    torch.testing.assert_close(one.aspects, torch.tensor([1e-4, 0.6, 1e-4, 0.3]))
+
+
+def test_unsure_implication_is_an_intent_without_a_name(encoder: Encoder) -> None:
+    (one,) = reader(encoder, fixed_head(FOR, {COMEDY: 0.45, WAR: 0.3})).read(["something light"])[0].understood
+    assert (one.signal.kind, one.signal.aspect) == ("intent", None)
+    torch.testing.assert_close(one.aspects, torch.tensor([1e-4, 0.45, 1e-4, 0.3]))
+
+
+def test_catalogue_without_attributes_has_intents_only(encoder: Encoder) -> None:
+    lone = Reader(encoder, fixed_head(FOR, {}, attributes=0), Lexicon([], TITLES), ITEMS)
+    light, heat = lone.read(["something light. something funny", "more like Heat"])
+    assert heard(light) == [("something light. something funny", "intent", None, 1)]
+    assert heat.understood[0].items == (0,) and heat.understood[0].aspects.shape == (0,)
+
+
+@given(
+    st.lists(st.sampled_from(["more war", "something light", "the 90s", "like Heat", "but", ".", "no horror"]), max_size=6),
+    st.floats(0, 0.45),
+    st.floats(0, 0.45),
+)
+def test_wish_is_never_about_more_than_everything(encoder: Encoder, pieces: list[str], one: float, other: float) -> None:
+    for understood in (
+        reader(encoder, fixed_head(FOR, {COMEDY: one + 1e-3, WAR: other + 1e-3})).read([" ".join(pieces)])[0].understood
+    ):
+        assert understood.aspects.min() >= 0 and understood.aspects.sum() <= 1 + 1e-5
+        assert understood.vector.norm() == pytest.approx(1, abs=1e-4)
+
+
+# -- clauses together
+
+
+def test_contrast_gives_signals_in_opposite_directions(taught: Reader) -> None:
+    (utterance,) = taught.read(["I love comedy but no more war"])
+    assert heard(utterance) == [("I love comedy", "aspect", "comedy", 1), ("no more war", "aspect", "war", -1)]
+
+
+def test_talk_before_a_wish_is_no_signal(taught: Reader) -> None:
+    assert heard(taught.read(["hello. no more war"])[0]) == [("no more war", "aspect", "war", -1)]
+
+
+def test_neighbours_that_say_the_same_become_one(taught: Reader) -> None:
+    (utterance,) = taught.read(["too scary. no more monsters"])
+    assert heard(utterance) == [("too scary. no more monsters", "aspect", "horror", -1)]
+
+
+@pytest.mark.parametrize("text", ["that was scary. no more horror", "no more horror. that was scary"])
+def test_neighbour_that_names_something_leads(taught: Reader, encoder: Encoder, text: str) -> None:
+    (one,) = taught.read([text])[0].understood
+    start = text.index("no more horror")
+    assert one.signal.text == text and torch.equal(one.aspects, torch.eye(4)[HORROR])
+    torch.testing.assert_close(one.vector, encoder.spans([text], [[(start, start + len("no more horror"))]])[0].detach())
+
+
+def test_neighbours_that_say_different_things_stay_apart(taught: Reader) -> None:
+    scary, bombs = heard(taught.read(["too scary. no more bombs"])[0])
+    assert (scary[:3], bombs[:3]) == (("too scary", "aspect", "horror"), ("no more bombs", "aspect", "war"))
+    assert [sign for *_, sign in heard(taught.read(["too scary. something funny"])[0])] == [-1, 1]
+
+
+def test_neighbours_that_both_name_something_stay_apart(taught: Reader) -> None:
+    assert [(text, aspect) for text, _, aspect, _ in heard(taught.read(["no war. no horror"])[0])] == [
+        ("no war", "war"),
+        ("no horror", "horror"),
+    ]
+
+
+def test_talk_between_them_keeps_likes_apart(taught: Reader) -> None:
+    assert [text for text, *_ in heard(taught.read(["too scary. hello. no more monsters"])[0])] == [
+        "too scary",
+        "no more monsters",
+    ]
+
+
+def test_batch_equals_scalar_whatever_the_order(taught: Reader) -> None:
+    texts = [*LESSONS, "", "我不想看恐怖片"]
+    together = taught.read(texts, batch_size=3)
+    assert [one.reading.text for one in together] == texts
+    for text, utterance in zip(texts, together, strict=True):
+        (alone,) = taught.read([text])
+        assert heard(alone) == heard(utterance) and alone.reading.reason == utterance.reading.reason
+        for one, other in zip(alone.understood, utterance.understood, strict=True):
+            torch.testing.assert_close(one.vector, other.vector)
+            torch.testing.assert_close(one.aspects, other.aspects)
+            assert one.signal.polarity == pytest.approx(other.signal.polarity, abs=1e-5)
+    assert taught.read([]) == []
+
+
+# -- the head
+
+
+def test_attributes_are_known_by_their_names_alone(encoder: Encoder) -> None:
+    """An untrained attribute needs nothing but its name: other names in another order give the same logits in that order."""
+    torch.manual_seed(0)
+    head = ReadingHead(4, encoder.width).eval()
+    head.names.copy_(encoder.embed(ATTRIBUTES))
+    vectors = encoder.embed(["something funny", "no more war", "war"])
+    order = [2, 0, 3, 1]
+    polarity, implied = head(vectors)
+    same, moved = head(vectors, head.names[order])
+    assert torch.equal(same, polarity)
+    torch.testing.assert_close(moved, implied[:, [*order, 4]])
