@@ -58,16 +58,9 @@ class Feedback(_Frozen):
         time: datetime | None = None,
         id: str | None = None,
     ) -> None:
-        given: dict[str, Any] = {"time": time, "id": id}
-        super().__init__(
-            user=user,
-            text=text,
-            rating=rating,
-            click=click,
-            item=item,
-            slate=slate,
-            **{name: value for name, value in given.items() if value is not None},
-        )
+        given: dict[str, Any] = {"user": user, "text": text, "rating": rating, "click": click, "item": item, "slate": slate}
+        defaulted = {"time": time, "id": id}
+        super().__init__(**given, **{name: value for name, value in defaulted.items() if value is not None})
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -110,7 +103,7 @@ class Reading(_Frozen):
     def __getitem__(self, index: int) -> Signal:
         return self.signals[index]
 
-    def __iter__(self):  # type: ignore[no-untyped-def, override]  # a sequence of signals, not pydantic's pairs
+    def __iter__(self):  # type: ignore[no-untyped-def]  # a sequence of signals, not pydantic's pairs
         return iter(self.signals)
 
 

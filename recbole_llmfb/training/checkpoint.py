@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from recbole.config import Config
 
-from ..errors import ConfigError, DataError
-from .compat import plain, restored
+from recbole_llmfb.errors import ConfigError, DataError
+from recbole_llmfb.training.compat import plain, restored
 
 
 def write_checkpoint(state: dict[str, Any], path: str | Path) -> None:

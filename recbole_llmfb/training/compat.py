@@ -38,7 +38,7 @@ from recbole.utils import ModelType
 from scipy import sparse
 from torch import nn
 
-from ..errors import LlmfbError
+from recbole_llmfb.errors import LlmfbError
 
 _KIND = "__kind__"  # marks a mapping that stands for a value which torch.load would refuse
 

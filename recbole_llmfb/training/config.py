@@ -18,9 +18,9 @@ import torch
 from recbole.config import Config
 from recbole.utils import ModelType, get_model
 
-from ..errors import ConfigError, UsageError
-from .config_files import read_config
-from .keys import check_keys, check_values, near
+from recbole_llmfb.errors import ConfigError, UsageError
+from recbole_llmfb.training.config_files import read_config
+from recbole_llmfb.training.keys import check_keys, check_values, near
 
 LLMFB = "LLMFB"
 OUR_PROPERTIES = Path(__file__).parent / "properties" / f"{LLMFB}.yaml"
@@ -144,7 +144,9 @@ def resolve_model(model: str | type) -> type:
     if isinstance(model, type):
         return model
     if model == LLMFB:
-        from .model import LLMFB as llmfb  # late: it loads transformers, which RecBole's own models do without
+        from recbole_llmfb.training.model import (
+            LLMFB as llmfb,  # late: it loads transformers, which RecBole's own models do without
+        )
 
         return llmfb
     try:

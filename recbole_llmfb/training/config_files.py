@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import ConfigError, DataError, UsageError
+from recbole_llmfb.errors import ConfigError, DataError, UsageError
 
 
 class _Loader(yaml.SafeLoader):

@@ -63,7 +63,7 @@ class Heard:
 
     def _event(self, row: int) -> Event:
         table = self.table
-        time, name = table.time_us[row] / _MICROSECONDS, table.ids[row]
+        time, name = float(table.time_us[row]) / _MICROSECONDS, table.ids[row]
         wishes: list[Wish] = []
         if table.text_row[row] >= 0:
             read = self._read[self.texts[table.text_row[row]]]

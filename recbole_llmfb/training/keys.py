@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from recbole.config import Config
 
-from ..errors import ConfigError, LlmfbError
-from .compat import plain
+from recbole_llmfb.errors import ConfigError, LlmfbError
+from recbole_llmfb.training.compat import plain
 
 # Read by RecBole or by us, and declared in no property file.
 _UNDECLARED = frozenset("model dataset config_files nproc world_size offset ip port local_rank tune".split())

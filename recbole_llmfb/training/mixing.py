@@ -5,11 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recbole_llmfb.text.clauses import split
+from recbole_llmfb.text.signals import NEUTRAL
+
 _AUTOENCODER = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 _FACTOR = (0.0, 0.1, 0.2, 0.4, 0.7)
 _TEXT = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
 _BIAS = (0.005, 0.02, 0.05, 0.1)
 _CUT = 10
+_TALK_TAKEN_FOR_WISHES = 0.01
+_NEUTRAL_FROM = (0.02, 0.5)
 _ROUNDS = 2
 
 
@@ -44,6 +49,16 @@ def tune_mix(model: Any, valid_data: Any) -> float:
                     best, weights = score, tried
     scorer.mix.copy_(weights)
     return best
+
+
+@torch.no_grad()
+def tune_neutral(model: Any) -> None:
+    """Set `head.neutral_from` so that all but one in a hundred of validation's neutral utterances say nothing."""
+    texts = model.book.share("valid").neutral
+    spans = [split(text) for text in texts]
+    chance = model.head(model.encoder.spans(texts, spans))[0].softmax(dim=1)[:, NEUTRAL].cpu()
+    least = torch.stack([of_text.min() for of_text in chance.split([len(of_text) for of_text in spans])])
+    model.head.neutral_from.fill_(float(least.quantile(_TALK_TAKEN_FOR_WISHES, interpolation="lower").clamp(*_NEUTRAL_FROM)))
 
 
 def _ndcg(scores: Tensor, seen: Tensor, positives: Tensor) -> float:

@@ -27,7 +27,6 @@ from recbole_llmfb.training.tuning import TunedEncoder
 
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
-_TEMPERATURE = 1.0
 
 
 class LLMFB(GeneralRecommender):
@@ -51,8 +50,11 @@ class LLMFB(GeneralRecommender):
         self.reader = Reader(self.encoder, self.head, Lexicon(attributes, self.catalogue.titles), self.catalogue.ids)
         like = (len(attributes), self.encoder.width)
         self.heard = Heard(dataset, half_life=config["feedback_half_life_days"] * DAY, like=like)
+        self.temperature = torch.nn.Parameter(
+            torch.tensor(1.0)
+        )  # its logarithm; scores are no logits, and only training needs them to be
         self.random = np.random.default_rng(config["seed"])
-        self._prepare()
+        self._prepare(getattr(dataset, "item_factors", None))
 
     def _shape(self) -> Shape:
         config = self.options
@@ -67,11 +69,14 @@ class LLMFB(GeneralRecommender):
             text_width=self.encoder.width,
             rank=config["rank"],
             hidden=config["autoencoder_hidden"],
+            n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
         )
 
-    def _prepare(self) -> None:
+    def _prepare(self, item_factors: Tensor | None) -> None:
         """Everything in closed form: encoded items, linear weights, popularity, and the slates that critics are shown."""
         scorer = self.scorer
+        if item_factors is not None:
+            scorer.factors[:, : item_factors.shape[1]] = item_factors
         scorer.membership.copy_(torch.from_numpy(self.catalogue.membership).float())
         popularity = torch.log1p(self.histories.sum(dim=0))
         with torch.no_grad():
@@ -155,7 +160,7 @@ class LLMFB(GeneralRecommender):
         """Softmax over the catalogue without any critique; trains the text part and the popularity prior."""
         histories, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
-        return cross_entropy(scores.masked_fill(others, -torch.inf) / _TEMPERATURE, rows)
+        return cross_entropy(scores.masked_fill(others, -torch.inf) / self.temperature.exp(), rows)
 
     def _fresh_items(self, rows: Tensor) -> Tensor:
         """Item vectors (I, D) of which a sample, the batch's first items, carries a gradient through the encoder."""
@@ -224,7 +229,7 @@ class LLMFB(GeneralRecommender):
         users, rows = self.lesson_users[chosen].to(self.device), self.lesson_rows[chosen].to(self.device)
         _, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(chosen))
-        return cross_entropy(scores.masked_fill(others, -torch.inf) / _TEMPERATURE, rows)
+        return cross_entropy(scores.masked_fill(others, -torch.inf) / self.temperature.exp(), rows)
 
     def _soft_wishes(
         self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor, place: Sequence[int]

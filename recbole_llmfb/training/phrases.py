@@ -13,7 +13,7 @@ from recbole_llmfb.errors import DataError
 Direction = Literal["more", "less"]
 Share = Literal["train", "valid", "test"]
 
-_VALID_FROM, _TEST_FROM = 0.6, 0.7
+_VALID_FROM, _TEST_FROM = 0.7, 0.8
 _KINDS = ("more", "less", "like_item", "neutral", "indirect")
 _SLOTS = {"more": "{aspect}", "less": "{aspect}", "like_item": "{item}"}
 
@@ -32,7 +32,7 @@ class PhraseBook:
         return self.more if direction == "more" else self.less
 
     def share(self, share: Share) -> "PhraseBook":
-        """The phrasings of one share: 60 % for training, 10 % for validation, 30 % for evaluation, by a hash of the phrasing."""
+        """The phrasings of one share: 70 % for training, 10 % for validation, 20 % for evaluation, by a hash of the phrasing."""
         return PhraseBook(
             more=_part(self.more, share),
             less=_part(self.less, share),

@@ -15,11 +15,12 @@ from recbole.config import Config
 from recbole.data.dataset import Dataset
 from recbole.utils import get_trainer, init_seed
 
-from .checkpoint import check_vocabularies, load_weights, read_checkpoint
-from .compat import dataloaders, dataset_class, quiet
-from .config import LLMFB, build_config, rebuild_config
-from .run_log import close_log, open_log
-from .trainer import safe_trainer
+from recbole_llmfb.training.checkpoint import check_vocabularies, load_weights, read_checkpoint
+from recbole_llmfb.training.compat import dataloaders, dataset_class, quiet
+from recbole_llmfb.training.config import LLMFB, build_config, rebuild_config
+from recbole_llmfb.training.factors import train_factors
+from recbole_llmfb.training.run_log import close_log, open_log
+from recbole_llmfb.training.trainer import safe_trainer
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run_recbole_llmfb(
         result = fit_and_test(experiment, saved=saved)
         bundle = None
         if experiment.is_llmfb and saved:
-            from .export import write_bundle
+            from recbole_llmfb.training.export import write_bundle
 
             bundle = write_bundle(experiment, result)
         return result | {"bundle": bundle}
@@ -95,6 +96,8 @@ def prepare(
     data = load_dataset(config)
     log.info("%s", data)
     train_data, valid_data, test_data = split(config, data)
+    if config["model"] == LLMFB and "factor" in config["collaborative"]:
+        train_data._dataset.item_factors = train_factors(config)
     network = build_model(config, train_data)
     log.info("%s", network)
     trainer = build_trainer(config, network)
@@ -126,7 +129,7 @@ def load_dataset(config: Config) -> Dataset:
         if config[key]:
             logging.getLogger(__name__).warning("configuration %s=True is ignored: the files are read each time", key)
     if config["model"] == LLMFB:
-        from .dataset import FeedbackDataset
+        from recbole_llmfb.training.dataset import FeedbackDataset
 
         return FeedbackDataset(config)
     return dataset_class(config)(config)
@@ -147,7 +150,7 @@ def build_model(config: Config, train_data: Any) -> Any:
 def build_trainer(config: Config, model: Any) -> Any:
     """LLMFB's trainer, or RecBole's for this model, both with plain checkpoints."""
     if config["model"] == LLMFB:
-        from .llmfb_trainer import LLMFBTrainer
+        from recbole_llmfb.training.llmfb_trainer import LLMFBTrainer
 
         return LLMFBTrainer(config, model)
     return safe_trainer(get_trainer(config["MODEL_TYPE"], config["model"]))(config, model)

@@ -22,12 +22,12 @@ from typing import Any
 
 from recbole.trainer.hyper_tuning import HyperTuning
 
-from ..errors import ConfigError, DataError
-from .compat import exhaustive_search, quiet
-from .config import build_config
-from .keys import near
-from .quick_start import fit_and_test, prepare
-from .run_log import close_log
+from recbole_llmfb.errors import ConfigError, DataError
+from recbole_llmfb.training.compat import exhaustive_search, quiet
+from recbole_llmfb.training.config import build_config
+from recbole_llmfb.training.keys import near
+from recbole_llmfb.training.quick_start import fit_and_test, prepare
+from recbole_llmfb.training.run_log import close_log
 
 _RANGES = {"uniform": 2, "loguniform": 2, "quniform": 3}
 _DEFAULTS: dict[str, Any] = {"params": None, "params_file": None, "algo": "exhaustive", "max_evals": 100, "early_stop": 10}

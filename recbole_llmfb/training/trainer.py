@@ -18,8 +18,8 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..errors import ConfigError
-from .checkpoint import (
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.training.checkpoint import (
     check_vocabularies,
     load_weights,
     random_states,
@@ -28,7 +28,7 @@ from .checkpoint import (
     vocabularies,
     write_checkpoint,
 )
-from .compat import plain, plain_parameters, restored
+from recbole_llmfb.training.compat import plain, plain_parameters, restored
 
 
 class SafeCheckpoints:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from recbole_llmfb.training.run_log import close_log
 
@@ -61,5 +62,8 @@ def settings(data_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "train_batch_size": 256,
         "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"]},
     }
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tensors this small only wait for each other, for minutes on a busy machine
     yield lambda **changes: common | changes
+    torch.set_num_threads(threads)
     close_log()

@@ -1,0 +1,229 @@
+"""The command line: `recbole-llmfb`, also `python -m recbole_llmfb`.
+
+Answers go to standard output, progress and logs to standard error. Wrong use exits with 2 and one line that says what to do, a
+failed run with 1. Heavy libraries are imported inside the commands, so that `--help` is quick and serving needs no RecBole.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from recbole_llmfb.errors import LlmfbError, UsageError
+
+if TYPE_CHECKING:
+    from recbole_llmfb.schema import Slate
+
+app = typer.Typer(
+    name="recbole-llmfb",
+    help="Recommenders that listen: train through RecBole, serve, and re-rank by what users say.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Argument(help="A YAML file with `model`, `dataset` and RecBole's and our keys.")]
+Override = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated.")]
+BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a folder of bundles (its champion).")]
+Count = Annotated[int, typer.Option("--k", help="How many items.", min=1)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
+Lang = Annotated[str, typer.Option(help="Language of reasons: en or zh.")]
+
+
+@app.command()
+def train(
+    config: Config,
+    override: Override = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint of this model.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model, test it, and write a bundle if it is LLMFB."""
+    from recbole_llmfb.training.checkpoint import newest_checkpoint
+    from recbole_llmfb.training.config import build_config
+    from recbole_llmfb.training.config_files import parse_overrides
+    from recbole_llmfb.training.quick_start import run_recbole_llmfb
+
+    given = parse_overrides(override or [])
+    checkpoint = newest_checkpoint(build_config(config_file_list=[config], config_dict=given)) if resume else None
+    result = run_recbole_llmfb(config_file_list=[config], config_dict=given, resume=checkpoint)
+    if as_json:
+        _print_json(result)
+        return
+    table = _table("", "validation", "test")
+    for name, value in result["test_result"].items():
+        table.add_row(name, f"{result['best_valid_result'][name]:.4f}", f"{value:.4f}")
+    Console().print(table)
+    if result["bundle"]:
+        typer.echo(f"bundle: {result['bundle']}")
+
+
+@app.command()
+def tune(config: Config, override: Override = None, as_json: AsJson = False) -> None:
+    """Search hyper-parameters with RecBole's HyperTuning; the file's key `tune` says which."""
+    from recbole_llmfb.training.config_files import parse_overrides
+    from recbole_llmfb.training.search import tune as search
+
+    found = search([config], config_dict=parse_overrides(override or []))
+    if as_json:
+        _print_json(asdict(found))
+        return
+    table = _table("parameters", "validation", "test")
+    for trial in found.trials:
+        best = "  <- best" if trial is found.best else ""
+        name, score = next(iter(trial.result["test_result"].items()))
+        params = ", ".join(f"{key}={value}" for key, value in trial.params.items())
+        table.add_row(escape(params) + best, f"{trial.result['best_valid_score']:.4f}", f"{name} {score:.4f}")
+    Console().print(table)
+
+
+@app.command()
+def evaluate(
+    bundle: BundlePath,
+    episodes: Annotated[int, typer.Option(help="Simulated conversations.", min=10)] = 2000,
+    phrase_book: Annotated[Path | None, typer.Option(help="Another phrase book for the simulated users.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a bundle on what its training held out: RecBole's metrics, and simulated users who criticise."""
+    from recbole_llmfb.evaluation.evaluate import evaluate as judge
+
+    report = judge(bundle, episodes=episodes, phrase_book=phrase_book)
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        typer.echo(report.markdown())
+
+
+@app.command()
+def rank(
+    bundle: BundlePath,
+    text: Annotated[str, typer.Option(help="What somebody says.")],
+    history: Annotated[str, typer.Option(help="Item ids, separated by commas.")] = "",
+    exclude: Annotated[str, typer.Option(help="Item ids, separated by commas.")] = "",
+    k: Count = 10,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Rank items for a text and a history; nothing is remembered."""
+    from recbole_llmfb.serving.recommender import Recommender
+
+    recommender = Recommender.load(bundle)
+    slate = recommender.rank(text=text, history=_ids(history), exclude=_ids(exclude), k=k, lang=_language(lang))
+    _print_slate(slate, as_json=as_json)
+
+
+@app.command()
+def recommend(
+    bundle: BundlePath,
+    user: Annotated[str, typer.Option(help="A user id of the data; an unknown one is a new user.")],
+    text: Annotated[str | None, typer.Option(help="What the user says.")] = None,
+    k: Count = 10,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+) -> None:
+    """The next list of a user, after what the user says."""
+    from recbole_llmfb.schema import Feedback
+    from recbole_llmfb.serving.recommender import Recommender
+
+    recommender = Recommender.load(bundle)
+    if text is None:
+        slate = recommender.recommend(user, k=k, lang=_language(lang))
+    else:
+        slate = recommender.respond(Feedback(user, text=text), k=k, lang=_language(lang))
+    _print_slate(slate, as_json=as_json)
+
+
+@app.command()
+def benchmark(
+    config: Config,
+    only: Annotated[list[str] | None, typer.Option(help="Run these models only; may be repeated.")] = None,
+) -> None:
+    """Compare models on one split; goes on where it stopped, and writes the table and the picture."""
+    from recbole_llmfb.evaluation.benchmark import benchmark as compare
+
+    typer.echo(compare(config, only=only))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("saved"),
+) -> None:
+    """Train on ml-100k, compare with RecBole's models, and let a user speak."""
+    from recbole_llmfb.evaluation.demo import demo as show
+
+    show(folder, Console())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; see the module."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the tokenizer warns when a process with threads forks
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="recbole-llmfb", standalone_mode=False)
+    except click.ClickException as error:
+        _fail(f"{error.format_message()} (see recbole-llmfb --help)", 2)
+    except (UsageError, ValidationError) as error:
+        _fail(_one_line(error), 2)
+    except LlmfbError as error:
+        _fail(_one_line(error), 1)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("stopped", 1)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"recbole-llmfb: {message}", err=True)
+    sys.exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']}" for one in error.errors())
+    return " ".join(str(error).split())
+
+
+def _ids(listed: str) -> list[str]:
+    return [one.strip() for one in listed.split(",") if one.strip()]
+
+
+def _language(lang: str) -> Any:
+    if lang not in ("en", "zh"):
+        raise UsageError(f"--lang {lang!r}: choose en or zh")
+    return lang
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number and column != "title" else "left")
+    return table
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _print_slate(slate: "Slate", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(slate.model_dump_json())
+        return
+    console = Console()
+    console.print(escape(slate.summary))
+    table = Table(box=None)
+    for column in ("", "item", "title", "score", "why"):
+        table.add_column(column, justify="right" if column == "score" else "left")
+    for one in slate.items:
+        table.add_row(str(one.rank), escape(one.item), escape(one.title), f"{one.score:.2f}", escape(one.reason))
+    console.print(table)
+    if slate.unknown:
+        console.print(escape(f"not in the catalogue: {', '.join(slate.unknown)}"))

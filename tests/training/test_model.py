@@ -1,0 +1,161 @@
+"""Laws of LLMFB in RecBole: it learns, it leaks nothing, and its bundle serves what was evaluated."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import NAME, write_checkerboard  # type: ignore[import-not-found]  # the fixtures' own folder
+
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.serving.recommender import Recommender
+from recbole_llmfb.training.factors import factors_of
+from recbole_llmfb.training.quick_start import Experiment, fit_and_test, load_data_and_model, prepare, run_recbole_llmfb
+
+BY_TIME = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "group_by": "user", "mode": "full"}
+OURS = {
+    "encoder_tuning": "frozen",
+    "critic_lessons": 200,
+    "encoder_texts_per_step": 24,
+    "ITEM_TEXT_FIELDS": ["class"],
+    "ITEM_ATTRIBUTE_FIELDS": {"class": "genre"},
+    "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"], "item": ["item_id", "class"]},
+    "weight_decay": 0.0,
+    "epochs": 4,
+    "stopping_step": 10,
+    "learning_rate": 3e-3,
+}
+
+Settings = Callable[..., dict[str, Any]]
+
+
+def with_feedback(folder: Path, rows: list[str]) -> Path:
+    """The small data with a `.feedback` file; returns its root."""
+    write_checkerboard(folder / NAME)
+    header = "feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text"
+    (folder / NAME / f"{NAME}.feedback").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return folder
+
+
+def scores(experiment: Experiment, user: str) -> torch.Tensor:
+    """Scores of every item for one user under the test's cut-offs: (I,)."""
+    model, dataset = experiment.model.eval(), experiment.dataset
+    experiment.trainer.evaluate(experiment.test_data, load_best_model=False)
+    with torch.no_grad():
+        return model.full_sort_predict({model.USER_ID: torch.tensor([dataset.token2id(dataset.uid_field, user)])})[1:]
+
+
+@pytest.fixture
+def ready(settings: Settings) -> Callable[..., Experiment]:
+    return lambda **changes: prepare("LLMFB", NAME, None, settings(**(OURS | changes)))
+
+
+def test_one_batch_can_be_learned_by_heart(ready: Callable[..., Experiment]) -> None:
+    experiment = ready(encoder_tuning="top:1", autoencoder_drop=0.0)
+    model, batch = experiment.model.train(), next(iter(experiment.train_data))
+
+    def loss() -> torch.Tensor:
+        torch.manual_seed(0)
+        return torch.stack(model.calculate_loss(batch)).sum()
+
+    first = loss().item()
+    for _ in range(30):
+        experiment.trainer.optimizer.zero_grad()
+        loss().backward()
+        experiment.trainer.optimizer.step()
+    assert loss().item() < 0.7 * first
+
+
+@pytest.mark.parametrize(("mode", "changes"), [("frozen", False), ("top:1", True), ("lora", True), ("full", True)])
+def test_the_encoder_changes_exactly_where_it_is_tuned(ready: Callable[..., Experiment], mode: str, changes: bool) -> None:
+    experiment = ready(encoder_tuning=mode, epochs=1, encoder_warmup_steps=1)
+    before = experiment.model.encoder.merged().fingerprint()
+    vectors = experiment.model.scorer.item_text.clone()
+    experiment.trainer.fit(experiment.train_data, experiment.valid_data, saved=False, show_progress=False)
+    assert (experiment.model.encoder.merged().fingerprint() != before) is changes
+    assert torch.equal(experiment.model.scorer.item_text, vectors) is not changes  # cached vectors follow the encoder
+
+
+def test_gradients_do_not_pile_up_between_steps(ready: Callable[..., Experiment]) -> None:
+    experiment = ready()
+    seen = []
+    step = experiment.trainer.optimizer.step
+    parameter = experiment.model.scorer.project.weight
+    experiment.trainer.optimizer.register_step_pre_hook(lambda *_: seen.append(parameter.grad.norm().item()))
+    experiment.trainer.fit(experiment.train_data, None, saved=False, show_progress=False)
+    assert step is not None
+    assert max(seen[-3:]) < 3 * max(seen[:3])
+
+
+def test_training_finds_the_pattern_and_the_bundle_serves_it(settings: Settings) -> None:
+    result = run_recbole_llmfb("LLMFB", NAME, None, settings(**OURS))
+    assert result["test_result"]["hit@10"] > 0.5  # about a third by chance: two held-out items of 34 unseen
+    recommender = Recommender.load(result["bundle"])
+    _, model, dataset, *_ = load_data_and_model(next(Path("saved").glob("LLMFB-*.pth")))
+    for user in ("u0", "u1"):
+        with torch.no_grad():
+            expected = model.eval().full_sort_predict({model.USER_ID: torch.tensor([dataset.token2id(dataset.uid_field, user)])})
+        for one in recommender.recommend(user, k=5).items:
+            assert one.score == pytest.approx(expected[dataset.token2id(dataset.iid_field, one.item)].item(), abs=1e-4)
+            assert int(one.item[1:]) % 2 == int(user[1:]) % 2
+
+
+def test_a_text_after_the_cut_off_changes_nothing_and_the_same_text_before_it_does(settings: Settings, tmp_path: Path) -> None:
+    """No leak, and its twin: without the twin, a model that ignores all feedback would pass."""
+    last, first = 1_000_000_000 + 60 * 60 * 20, 999_999_000
+    answers = {}
+    for name, time in (("future", last), ("past", first)):
+        root = with_feedback(tmp_path / name, [f"f1\tu0\t{time}\tmore odd please"])
+        experiment = prepare("LLMFB", NAME, None, settings(**(OURS | {"data_path": str(root), "eval_args": BY_TIME})))
+        fit_and_test(experiment, saved=False)
+        answers[name] = experiment
+    silent = {name: experiment.model.heard for name, experiment in answers.items()}
+    for name, experiment in answers.items():
+        told = scores(experiment, "u0")
+        experiment.model.heard.table = type(silent[name].table)([], *(np.zeros(0, np.int64),) * 4, np.zeros(0), [])
+        untold = scores(experiment, "u0")
+        odd = [int(row) for row, of_item in enumerate(experiment.dataset.item_table["attributes"][1:]) if "odd" in of_item]
+        if name == "future":
+            assert torch.equal(told, untold)
+        else:
+            assert (told[odd] > untold[odd]).all()
+
+
+def test_resuming_goes_on_with_the_next_epoch(settings: Settings) -> None:
+    run_recbole_llmfb("LLMFB", NAME, None, settings(**(OURS | {"epochs": 1})))
+    checkpoint = next(Path("saved").glob("LLMFB-*.pth"))
+    experiment = prepare("LLMFB", NAME, None, settings(**(OURS | {"epochs": 2})))
+    experiment.trainer.resume_checkpoint(checkpoint)
+    assert experiment.trainer.start_epoch == 1
+    assert torch.load(checkpoint)["epoch"] == 0
+
+
+def test_the_factor_form_takes_the_embeddings_of_a_dot_product_model(settings: Settings) -> None:
+    config = OURS | {"collaborative": ["factor"], "factor_model": "BPR", "factor_width": 64, "epochs": 2}
+    experiment = prepare("LLMFB", NAME, None, settings(**config))
+    assert experiment.model.scorer.factors.any()
+    assert experiment.model.scorer.mix[1] == 1
+
+
+def test_a_model_without_dot_product_is_refused_by_name(settings: Settings) -> None:
+    experiment = prepare("NeuMF", NAME, None, settings())
+    with pytest.raises(ConfigError, match=r"factor_model='NeuMF'.*dot-product"):
+        factors_of("NeuMF", experiment.model, experiment.dataset.user_num, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("collaborative", ["linaer"], "linear, factor, autoencoder"),
+        ("rank", 65, "1 to 64"),
+        ("encoder_tuning", "top:99", "6 layers"),
+        ("encoder_tuning", "half", "frozen, top"),
+        ("encoder_lr", 1e-5, "encoder_learning_rate"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_remedy(settings: Settings, key: str, value: object, remedy: str) -> None:
+    with pytest.raises(ConfigError, match=remedy) as caught:
+        prepare("LLMFB", NAME, None, settings(**(OURS | {key: value})))
+    assert caught.value.key == key
