@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -169,13 +168,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the tokenizer warns when a process with threads forks
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="recbole-llmfb", standalone_mode=False)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _fail(f"{error.format_message()} (see recbole-llmfb --help)", 2)
     except (UsageError, ValidationError) as error:
         _fail(_one_line(error), 2)
     except LlmfbError as error:
         _fail(_one_line(error), 1)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail("stopped", 1)
     else:
         sys.exit(code if isinstance(code, int) else 0)

@@ -37,7 +37,7 @@ LAYERS = {
     "bundle": _layer("text", "ranking", libraries="numpy pandas pyarrow safetensors"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),
     "serving": _layer("bundle", libraries="fastapi httpx sqlalchemy sqlmodel starlette uvicorn"),
-    "evaluation": _layer("training", "serving"),
+    "evaluation": _layer("training", "serving", libraries="rich"),
     "cli": _layer("evaluation", libraries="rich typer"),
     "__main__": _layer("cli"),
     "dashboard": _layer(libraries="numpy pandas plotly streamlit"),

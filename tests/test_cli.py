@@ -1,0 +1,68 @@
+"""The command line as people meet it: what is printed where, and how it ends."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from recbole_llmfb.bundle import Bundle
+from recbole_llmfb.cli import main
+
+
+def run(*arguments: str) -> int:
+    """The exit status of a command run in this process."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["rank"], 2, "Missing argument"),
+        (["rank", "nowhere"], 2, "--text"),
+        (["listen"], 2, "No such command 'listen'"),
+        (["recommend", "nowhere", "--user", "1", "--k", "0"], 2, "--k"),
+        (["recommend", "nowhere", "--user", "1", "--lang", "fr"], 1, "nowhere"),
+        (["rank", "nowhere", "--text", "hi"], 1, "there is no such folder"),
+        (["train", "none.yaml"], 2, "none.yaml"),
+        (["train", "none.yaml", "--set", "epochs"], 2, "key=value"),
+        (["benchmark", "none.yaml"], 2, "none.yaml"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(
+    arguments: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == status
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert said in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_json_stands_alone_on_standard_output(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run("rank", str(bundle.path), "--text", "no more even ones", "--history", "stone-0, stone-2", "--k", "3", "--json") == 0
+    )
+    slate = json.loads(capsys.readouterr().out)
+    assert [one["rank"] for one in slate["items"]] == [1, 2, 3]
+    assert slate["items"][0]["parts"].keys() == {"collaborative", "text", "feedback", "bias"}
+
+
+def test_a_list_for_people_names_titles_and_reasons(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("recommend", str(bundle.path), "--user", "u0", "--text", "no more even ones", "--k", "2", "--lang", "zh") == 0
+    shown = capsys.readouterr().out
+    assert "The Stone" in shown
+    assert "更少even" in shown
+
+
+def test_unknown_ids_are_named_and_ignored(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("rank", str(bundle.path), "--text", "hello", "--history", "stone-0,nothing") == 0
+    assert "not in the catalogue: nothing" in capsys.readouterr().out
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "recbole_llmfb", "--help"], capture_output=True, text=True, check=True)
+    for command in ("train", "tune", "evaluate", "rank", "recommend", "benchmark", "demo"):
+        assert f"  {command} " in done.stdout
