@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 # The labels that people use for the genres and keywords of catalogues, beside the label itself and its plural.
 _SYNONYMS = {
     "animation": ("animated", "cartoon", "cartoons"),
-    "children's": ("children", "childrens", "children's", "family"),
+    "children's": ("children", "childrens", "children's", "family", "kids'", "kids film", "kids movie"),
     "comedy": ("comedic",),
     "crime": ("criminal",),
     "documentary": ("doc", "docs", "documentarys"),
@@ -21,6 +21,7 @@ _DECADE = re.compile(r"(\d\d)(\d)0s")
 _TITLE_TAIL = re.compile(r"^(?P<title>.+), (?P<article>The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)(?P<rest>(?:\s*[^\w\s].*)?)$")
 _ASIDE = re.compile(r"\s*\([^)]*\)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*", re.UNICODE)
+_LIKE_LETTERS = str.maketrans("’İı", "'ii")  # a Turkish "FİLM" is a film; so thinks `re.IGNORECASE`
 
 
 class Mention(NamedTuple):
@@ -36,8 +37,10 @@ class Lexicon:
 
     def __init__(self, attributes: Sequence[str], titles: Sequence[str]) -> None:
         self.attributes = tuple(attributes)
-        self._forms = {form: row for row, value in enumerate(attributes) for form in surface_forms(value)}
-        forms = "|".join(re.escape(form).replace(r"\ ", r"[\s-]+") for form in sorted(self._forms, key=len, reverse=True))
+        self._forms = {_key(form): row for row, value in enumerate(attributes) for form in surface_forms(value)}
+        forms = "|".join(
+            re.escape(form).replace(r"\ ", r"[\s-]+").replace("'", "['’]") for form in sorted(self._forms, key=len, reverse=True)
+        )
         self._aspect = re.compile(rf"(?<![\w-])'?(?P<form>{forms})(?!\w)", re.IGNORECASE) if forms else None
         self._titles: dict[tuple[str, ...], list[int]] = {}
         for row, title in enumerate(titles):
@@ -54,7 +57,7 @@ class Lexicon:
         for match in self._aspect.finditer(text) if self._aspect else ():
             span = match.span("form")
             if not any(_overlap(span, mention.span) for mention in found):
-                form = re.sub(r"[\s-]+", " ", match["form"].lower())
+                form = re.sub(r"[\s-]+", " ", _key(match["form"]))
                 found.append(Mention(span, "aspect", (self._forms[form],)))
         return sorted(found)
 
@@ -128,9 +131,9 @@ def _in_reading_order(tail: re.Match[str]) -> str:
     return f"{tail['article']}{space}{tail['title']}{tail['rest']}"
 
 
-def _key(word: str) -> str:
-    """A word of a title, however it is typed."""
-    return word.lower().replace("’", "'")
+def _key(words: str) -> str:
+    """What is written, however it is typed."""
+    return words.translate(_LIKE_LETTERS).casefold()
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:

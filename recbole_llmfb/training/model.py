@@ -160,7 +160,7 @@ class LLMFB(GeneralRecommender):
         """Softmax over the catalogue without any critique; trains the text part and the popularity prior."""
         histories, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
-        return cross_entropy(scores.masked_fill(others, -torch.inf) / self.temperature.exp(), rows)
+        return cross_entropy((scores / self.temperature.exp()).masked_fill(others, -torch.inf), rows)
 
     def _fresh_items(self, rows: Tensor) -> Tensor:
         """Item vectors (I, D) of which a sample, the batch's first items, carries a gradient through the encoder."""
@@ -229,7 +229,7 @@ class LLMFB(GeneralRecommender):
         users, rows = self.lesson_users[chosen].to(self.device), self.lesson_rows[chosen].to(self.device)
         _, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(chosen))
-        return cross_entropy(scores.masked_fill(others, -torch.inf) / self.temperature.exp(), rows)
+        return cross_entropy((scores / self.temperature.exp()).masked_fill(others, -torch.inf), rows)
 
     def _soft_wishes(
         self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor, place: Sequence[int]

@@ -71,7 +71,11 @@ def found(text: str, kind: str | None = None) -> list[tuple[str, list[str]]]:
         ("time-travel", "time travel"),
         ("time  travel", "time travel"),
         ("children's", "children's"),
+        ("children’s", "children's"),
         ("children", "children's"),
+        ("kids'", "children's"),
+        ("kids’", "children's"),
+        ("kids movies", "children's"),
         ("family", "children's"),
     ],
 )
@@ -79,8 +83,8 @@ def test_attributes_are_known_by_plural_hyphen_and_synonym(form: str, attribute:
     assert found(f"less {form}, please") == [(form, [attribute])]
 
 
-@pytest.mark.parametrize("form", ["90s", "90's", "nineties", "Nineties", "1990s", "1990's", "1990"])
-@pytest.mark.parametrize("quote", ["", "'"])
+@pytest.mark.parametrize("form", ["90s", "90's", "90’s", "nineties", "Nineties", "1990s", "1990's", "1990"])
+@pytest.mark.parametrize("quote", ["", "'", "’"])
 def test_decades_are_known_long_short_and_in_words(form: str, quote: str) -> None:
     assert found(f"something from the {quote}{form}") == [(form, ["1990s"])]
 
@@ -112,6 +116,17 @@ def test_every_form_of_every_attribute_is_found_beside_another(one: str, other: 
 )
 def test_plurals_are_spelt_as_in_english(name: str, plural: str) -> None:
     assert surface_forms(name) == {name, plural}
+
+
+@pytest.mark.parametrize("form", ["COMEDY", "Comedy", "FİLM NOİR", "ſci-fi"])
+def test_any_case_of_any_alphabet_is_understood(form: str) -> None:
+    assert [text for text, _ in found(f"more {form}")] == [form]
+
+
+@pytest.mark.parametrize("written", ["women’s fiction", "women's fiction", "Women's Fiction"])
+@pytest.mark.parametrize("said", ["women’s fiction", "women's fiction", "WOMEN'S FICTION"])
+def test_attribute_is_found_however_the_catalogue_writes_it(written: str, said: str) -> None:
+    assert [mention.rows for mention in Lexicon(["war", written], []).find(f"more {said}, please")] == [(1,)]
 
 
 def test_catalogue_without_names_finds_nothing() -> None:

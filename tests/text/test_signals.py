@@ -111,6 +111,15 @@ def test_neutral_words_have_no_signal_and_a_reason(taught: Reader, text: str) ->
     assert not utterance.understood and utterance.reading.reason == "no wish was understood in this"
 
 
+@pytest.mark.parametrize(("neutral_from", "understood"), [(0.25, False), (0.35, True)])
+def test_clause_without_a_name_must_be_more_than_talk(encoder: Encoder, neutral_from: float, understood: bool) -> None:
+    head = fixed_head((0.1, 0.3, 0.6), {COMEDY: 0.2})
+    head.neutral_from.fill_(neutral_from)
+    light, named = reader(encoder, head).read(["something light", "the war"])
+    assert bool(light.understood) is understood
+    assert [one.signal.aspect for one in named.understood] == ["war"]  # who names something means it
+
+
 def test_script_that_the_encoder_does_not_know_is_said_to_be_so(encoder: Encoder) -> None:
     for text in ("我不想看恐怖片", "мне нравится война", "no 我不想看恐怖片"):
         (utterance,) = reader(encoder, fixed_head(FOR, {})).read([text])
