@@ -47,6 +47,7 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
     def _train_epoch(self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> Any:
         losses = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
         self.model.eval()
+        self.model.heard.forget()  # the head has changed, even where the encoder is frozen
         if self.model.encoder.tuned:
             self.model.encode_catalogue()
         return losses

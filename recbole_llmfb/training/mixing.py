@@ -54,8 +54,10 @@ def tune_mix(model: Any, valid_data: Any) -> float:
 @torch.no_grad()
 def tune_neutral(model: Any) -> None:
     """Set `head.neutral_from` so that all but one in a hundred of validation's neutral utterances say nothing."""
-    texts = model.book.share("valid").neutral
-    spans = [split(text) for text in texts]
+    said = {text: split(text) for text in model.book.share("valid").neutral}
+    texts, spans = [text for text in said if said[text]], [of_text for of_text in said.values() if of_text]
+    if not texts:
+        return
     chance = model.head(model.encoder.spans(texts, spans))[0].softmax(dim=1)[:, NEUTRAL].cpu()
     least = torch.stack([of_text.min() for of_text in chance.split([len(of_text) for of_text in spans])])
     model.head.neutral_from.fill_(float(least.quantile(_TALK_TAKEN_FOR_WISHES, interpolation="lower").clamp(*_NEUTRAL_FROM)))

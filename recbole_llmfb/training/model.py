@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize, softplus
+from torch.nn.functional import cross_entropy
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.ranking.collaborative import LinearOptions, cross_fit_linear, fit_linear, standardize
@@ -16,12 +17,14 @@ from recbole_llmfb.ranking.fusion import Scorer, Shape
 from recbole_llmfb.ranking.preference import Wishes
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.lexicon import Lexicon, display_title
-from recbole_llmfb.text.signals import NEGATIVE, POSITIVE, Reader, ReadingHead
+from recbole_llmfb.text.signals import Reader, ReadingHead
 from recbole_llmfb.training.catalogue import Catalogue
 from recbole_llmfb.training.critic import Critic, is_critic_holdout
+from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
 from recbole_llmfb.training.heard import Heard
 from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
+from recbole_llmfb.training.objectives import reading_loss, soft_wishes
 from recbole_llmfb.training.phrases import load_phrase_book
 from recbole_llmfb.training.tuning import TunedEncoder
 
@@ -136,18 +139,13 @@ class LLMFB(GeneralRecommender):
         if texts:
             self.scorer.item_text.copy_(torch.where(rows[:, None] >= 0, vectors[rows.clamp(min=0)], 0.0))
         self.head.names.copy_(self.encoder.embed(list(self.catalogue.attributes)))
-        self.heard.forget()
-
-    # -- training ---------------------------------------------------------------------------------------------------------
 
     def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
         """Losses of a batch of interactions: histories rebuilt, targets ranked with and without critique, clauses read."""
-        users, rows = interaction[self.USER_ID], interaction[self.ITEM_ID] - 1
         config = self.options
-        few = config["fusion_rows_per_step"]
-        losses = [config["loss_weight_fusion"] * self._ranking_loss(users[:few], rows[:few])]
+        losses = [config["loss_weight_fusion"] * self._ranking_loss(interaction[: config["fusion_rows_per_step"]])]
         if "autoencoder" in config["collaborative"]:
-            histories = self.histories[users.unique().cpu()].to(self.device)
+            histories = self.histories[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
             losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
         if self.lessons:
             count = 3 * config["encoder_texts_per_step"] // 4
@@ -156,11 +154,25 @@ class LLMFB(GeneralRecommender):
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
         return tuple(losses)
 
-    def _ranking_loss(self, users: Tensor, rows: Tensor) -> Tensor:
-        """Softmax over the catalogue without any critique; trains the text part and the popularity prior."""
+    def _ranking_loss(self, interaction: Any) -> Tensor:
+        """Softmax over the catalogue without critics; trains the text part and the popularity prior.
+
+        Where users have said something themselves, an interaction sees what was said before it.
+        """
+        users, rows = interaction[self.USER_ID], interaction[self.ITEM_ID] - 1
         histories, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
-        return cross_entropy((scores / self.temperature.exp()).masked_fill(others, -torch.inf), rows)
+        if self.heard:
+            times = self.heard.interaction_time_us[interaction[ROW_ID].cpu().numpy()]
+            scores = scores + self.scorer.feedback(self._heard_before(users, times), len(users))
+        return self._softmax_loss(scores, others, rows)
+
+    def _heard_before(self, users: Tensor, times_us: NDArray[np.int64]) -> Wishes | None:
+        was_training = self.training
+        self.eval()
+        wishes = self.heard.wishes_at(users.tolist(), times_us.tolist(), self.reader)
+        self.train(was_training)
+        return wishes and wishes.to(self.device)
 
     def _fresh_items(self, rows: Tensor) -> Tensor:
         """Item vectors (I, D) of which a sample, the batch's first items, carries a gradient through the encoder."""
@@ -187,33 +199,13 @@ class LLMFB(GeneralRecommender):
 
     def _lesson_losses(self, lessons: Sequence[Lesson]) -> tuple[Tensor, Tensor]:
         """The loss of reading clauses, and of ranking targets under the critiques of their users."""
-        texts, spans = [lesson.text for lesson in lessons], [[c.span for c in lesson.clauses] for lesson in lessons]
-        vectors = self.encoder.spans(texts, spans)
         clauses = [clause for lesson in lessons for clause in lesson.clauses]
+        vectors = self.encoder.spans(
+            [lesson.text for lesson in lessons], [[clause.span for clause in lesson.clauses] for lesson in lessons]
+        )
         polarity, implied = self.head(vectors)
-        labels = torch.tensor([clause.polarity for clause in clauses], device=self.device)
-        reading = cross_entropy(polarity, labels)
-        about = [position for position, clause in enumerate(clauses) if clause.aspects]
-        if about:
-            goal = _shares(clauses, implied.shape[1], about).to(self.device)
-            reading = reading + cross_entropy(implied[about], goal)
-            reading = reading + self._intent_loss(vectors[about], goal[:, :-1])
+        reading = reading_loss(self.scorer, clauses, vectors, polarity, implied)
         return reading, self._critiqued_loss(clauses, vectors, polarity, implied)
-
-    def _intent_loss(self, vectors: Tensor, goal: Tensor) -> Tensor:
-        """Teach the unnamed route alone to find the items that have what is meant, in balance of those that have it or not."""
-        scorer = self.scorer
-        logits = (
-            softplus(scorer.intent_scale[0]) * (normalize(scorer.intent(vectors), dim=1) @ scorer.item_vectors().T)
-            + scorer.intent_scale[1]
-        )
-        has = ((goal > 0).float() @ scorer.membership).clamp(max=1)
-        weight = torch.where(
-            has > 0,
-            0.5 / has.mean(dim=1, keepdim=True).clamp(min=1e-3),
-            0.5 / (1 - has.mean(dim=1, keepdim=True)).clamp(min=1e-3),
-        )
-        return binary_cross_entropy_with_logits(logits, has, weight)
 
     def _critiqued_loss(self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor) -> Tensor:
         """Softmax over the catalogue given what the user said; trains how much a wish weighs."""
@@ -223,36 +215,16 @@ class LLMFB(GeneralRecommender):
         place = {row: position for position, row in enumerate(chosen)}
         heard = [position for position, clause in enumerate(clauses) if clause.row >= 0]
         spoken = [clauses[position] for position in heard]
-        wishes = self._soft_wishes(
-            spoken, vectors[heard], polarity[heard], implied[heard], [place[clause.row] for clause in spoken]
-        )
+        places = [place[clause.row] for clause in spoken]
+        wishes = soft_wishes(self.scorer, spoken, vectors[heard], polarity[heard], implied[heard], places)
         users, rows = self.lesson_users[chosen].to(self.device), self.lesson_rows[chosen].to(self.device)
         _, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(chosen))
+        return self._softmax_loss(scores, others, rows)
+
+    def _softmax_loss(self, scores: Tensor, others: Tensor, rows: Tensor) -> Tensor:
+        """Cross-entropy of the targets `rows` (B,) over the catalogue without the users' `others` (B, I)."""
         return cross_entropy((scores / self.temperature.exp()).masked_fill(others, -torch.inf), rows)
-
-    def _soft_wishes(
-        self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor, place: Sequence[int]
-    ) -> Wishes:
-        """Clauses as wishes, with a gradient into the reading: named attributes as they are, implied ones by their shares."""
-        chance, share = polarity.softmax(dim=1), implied.softmax(dim=1)
-        named = torch.zeros_like(share[:, :-1])
-        items = torch.zeros(len(clauses), self.scorer.shape.n_items, device=self.device)
-        for position, clause in enumerate(clauses):
-            named[position, list(clause.named)] = 1.0
-            if clause.item >= 0:
-                items[position, clause.item] = 1.0
-        is_named = named.any(dim=1) | items.any(dim=1)
-        return Wishes(
-            row=torch.tensor(place, device=self.device),
-            weight=chance[:, POSITIVE] - chance[:, NEGATIVE],
-            aspects=torch.where(is_named[:, None], named, share[:, :-1]),
-            items=items,
-            vector=vectors,
-            unnamed=torch.where(is_named, torch.zeros_like(share[:, -1]), share[:, -1]),
-        )
-
-    # -- evaluation -------------------------------------------------------------------------------------------------------
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Scores of every item, RecBole's padding first: (B * n_items,)."""
@@ -267,7 +239,7 @@ class LLMFB(GeneralRecommender):
     def _scores(self, users: Tensor) -> Tensor:
         histories = self.histories[users.cpu()].to(self.device)
         wishes = self.heard.wishes(users.tolist(), self.reader)
-        return self.scorer(histories, wishes)  # type: ignore[no-any-return]
+        return self.scorer(histories, wishes and wishes.to(self.device))  # type: ignore[no-any-return]
 
     def listener(self, histories: Tensor) -> Method:
         """This model as a partner of simulated users: scores of every item, given histories (B, I) and what each user said."""
@@ -279,12 +251,3 @@ def _histories(dataset: Any, user_field: str, item_field: str) -> Tensor:
     histories = torch.zeros(dataset.user_num, dataset.item_num - 1)
     histories[dataset.inter_feat[user_field].long(), dataset.inter_feat[item_field].long() - 1] = 1
     return histories
-
-
-def _shares(clauses: Sequence[Clause], width: int, about: Sequence[int]) -> Tensor:
-    """Target distribution over the attributes that clauses mean, in equal shares: (S, A + 1)."""
-    goal = torch.zeros(len(about), width)
-    for position, index in enumerate(about):
-        aspects = clauses[index].aspects
-        goal[position, list(aspects)] = 1 / len(aspects)
-    return goal

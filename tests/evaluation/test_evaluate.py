@@ -27,10 +27,13 @@ BOOK = {
     "like_item": [f"{start} something like {{item}}" for start in _STARTS],
     "neutral": [f"{start} hello" for start in _STARTS],
     "indirect": {
-        genre: {"more": [f"{start} make me {word}" for start in _STARTS], "less": [f"{start} do not make me {word}" for start in _STARTS]}
+        genre: {
+            "more": [f"{start} make me {word}" for start in _STARTS],
+            "less": [f"{start} do not make me {word}" for start in _STARTS],
+        }
         for genre, word in _MEANT.items()
     },
-}  # fmt: skip
+}
 
 
 def write_films(folder: Path) -> None:

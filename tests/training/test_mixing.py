@@ -1,5 +1,6 @@
 """Weights tuned on validation: the part that knows something gets its weight, and small talk its threshold."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,11 @@ import torch
 from torch import Tensor
 
 from recbole_llmfb.ranking.fusion import Scorer, Shape
-from recbole_llmfb.training.mixing import tune_mix
+from recbole_llmfb.text.clauses import split
+from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.text.signals import NEUTRAL, ReadingHead
+from recbole_llmfb.training.mixing import tune_mix, tune_neutral
+from recbole_llmfb.training.phrases import PhraseBook, load_phrase_book
 
 ITEMS, USERS = 40, 30
 FORMS = ["linear", "factor", "autoencoder"]
@@ -89,15 +94,16 @@ def test_only_part_that_knows_something_gets_more_than_the_noise(halves: tuple[T
     assert best > 0.3
 
 
-def test_nothing_is_added_to_a_form_that_knows_everything(halves: tuple[Tensor, Tensor]) -> None:
-    seen, held_out = halves
+def test_nothing_is_taken_from_a_form_that_knows_everything(halves: tuple[Tensor, Tensor]) -> None:
+    """The linear form knows the half and which of its items come next; noise beside it can only do harm."""
+    seen, _ = halves
+    liked = (torch.arange(ITEMS) % 2 == torch.arange(USERS)[:, None] % 2) & (seen == 0)
+    last = (liked * torch.arange(ITEMS)).topk(4).indices
+    held_out = torch.zeros(USERS, ITEMS).scatter_(1, last, 1.0)
     scorer = noise()
     know_the_halves(scorer, LINEAR)
-    scorer.linear += 0.2 * held_out.mean(dim=0)  # and which items of a half are next
-    best = tune(scorer, seen, held_out, FORMS)
-    alone = ndcg((seen @ scorer.linear).masked_fill(seen > 0, -torch.inf), held_out[held_out.any(dim=1)])
-    assert best >= alone - 1e-6
-    assert scorer.mix[TEXT] < 0.2
+    scorer.linear *= 1 + torch.arange(ITEMS) / ITEMS
+    assert tune(scorer, seen, held_out, FORMS) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("used", [["linear"], ["factor"], ["autoencoder"], ["factor", "autoencoder"], FORMS])
@@ -119,3 +125,39 @@ def test_answer_is_the_ndcg_of_the_mix_that_was_set(halves: tuple[Tensor, Tensor
     judged = held_out.any(dim=1)
     scores = scorer(seen[judged]).masked_fill(seen[judged] > 0, -torch.inf)
     assert best == pytest.approx(ndcg(scores, held_out[judged]), abs=1e-5)
+
+
+# -- small talk
+
+
+def tuned(encoder: Encoder, head: ReadingHead, book: PhraseBook) -> float:
+    tune_neutral(SimpleNamespace(book=book, head=head, encoder=encoder))
+    return float(head.neutral_from)
+
+
+@pytest.mark.parametrize(("chance", "threshold"), [(0.3, 0.3), (0.9, 0.5), (0.001, 0.02)])
+def test_threshold_is_how_sure_the_head_is_of_talk_within_bounds(tiny_encoder: Encoder, chance: float, threshold: float) -> None:
+    head = ReadingHead(1, tiny_encoder.width).eval().requires_grad_(False)
+    head.polarity[-1].weight.zero_()
+    head.polarity[-1].bias.copy_(torch.tensor([(1 - chance) / 2, chance, (1 - chance) / 2]).log())
+    assert tuned(tiny_encoder, head, load_phrase_book()) == pytest.approx(threshold, abs=1e-5)
+
+
+def test_one_in_a_hundred_of_validations_talk_is_taken_for_a_wish(tiny_encoder: Encoder) -> None:
+    torch.manual_seed(0)
+    head, book = ReadingHead(1, tiny_encoder.width, drop=0.0), load_phrase_book()
+    book = replace(book, neutral=(*book.neutral, *("!" * times for times in range(1, 40))))
+    threshold = tuned(tiny_encoder, head, book)
+    valid = book.share("valid").neutral
+    texts = [text for text in valid if split(text)]
+    assert len(texts) < len(valid)  # what has no word has no say
+    with torch.no_grad():
+        heard = [head(tiny_encoder.spans([text], [split(text)]))[0].softmax(dim=1)[:, NEUTRAL].min() for text in texts]
+    least = torch.stack(heard)
+    assert (least < threshold - 1e-5).float().mean() <= 0.01
+    assert least.min() - 1e-5 <= threshold < least.max()
+
+
+def test_book_without_a_word_of_talk_leaves_the_threshold_alone(tiny_encoder: Encoder) -> None:
+    head = ReadingHead(1, tiny_encoder.width)
+    assert tuned(tiny_encoder, head, replace(load_phrase_book(), neutral=("!", "?", "..."))) == 0.5

@@ -108,7 +108,8 @@ def test_a_text_after_the_cut_off_changes_nothing_and_the_same_text_before_it_do
     answers = {}
     for name, time in (("future", last), ("past", first)):
         root = with_feedback(tmp_path / name, [f"f1\tu0\t{time}\tmore odd please"])
-        experiment = prepare("LLMFB", NAME, None, settings(**(OURS | {"data_path": str(root), "eval_args": BY_TIME})))
+        changes = {"data_path": str(root), "eval_args": BY_TIME, "epochs": 6}
+        experiment = prepare("LLMFB", NAME, None, settings(**(OURS | changes)))
         fit_and_test(experiment, saved=False)
         answers[name] = experiment
     silent = {name: experiment.model.heard for name, experiment in answers.items()}
