@@ -83,11 +83,14 @@ class Encoder(nn.Module):
         return Tokens(batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device), batch["offset_mapping"])
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Contextual vectors of every token: (B, T, D). On CUDA under bf16 autocast."""
-        on_cuda = self.device.type == "cuda"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on_cuda):
+        """Contextual vectors of every token: (B, T, D)."""
+        with self.autocast():
             hidden: Tensor = self.model(input_ids=tokens.ids, attention_mask=tokens.mask).last_hidden_state
         return hidden.float()
+
+    def autocast(self) -> torch.autocast:
+        """bf16 on CUDA, float32 on a CPU."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors of whole texts, with gradient: (B, D)."""

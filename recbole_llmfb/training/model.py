@@ -30,6 +30,7 @@ from recbole_llmfb.training.tuning import TunedEncoder
 
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
+_TEXTS_OF_LIKE_LENGTH = 16  # padded together, so that one long text does not stretch the rest
 
 
 class LLMFB(GeneralRecommender):
@@ -46,7 +47,9 @@ class LLMFB(GeneralRecommender):
         self.catalogue = Catalogue.from_dataset(dataset, attribute_min_items=config["attribute_min_items"])
         self.histories = _histories(dataset, self.USER_ID, self.ITEM_ID)  # (U, I)
         plain = Encoder.load(config["encoder"], revision=config["encoder_revision"], max_tokens=config["encoder_max_tokens"])
-        self.encoder = TunedEncoder(plain, config["encoder_tuning"], lora_rank=config["lora_rank"])
+        self.encoder = TunedEncoder(
+            plain, config["encoder_tuning"], lora_rank=config["lora_rank"], drop=config["encoder_dropout"]
+        )
         attributes = self.catalogue.attributes
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
         self.head = ReadingHead(len(attributes), self.encoder.width)
@@ -199,9 +202,14 @@ class LLMFB(GeneralRecommender):
 
     def _lesson_losses(self, lessons: Sequence[Lesson]) -> tuple[Tensor, Tensor]:
         """The loss of reading clauses, and of ranking targets under the critiques of their users."""
+        lessons = sorted(lessons, key=lambda lesson: len(lesson.text))
         clauses = [clause for lesson in lessons for clause in lesson.clauses]
-        vectors = self.encoder.spans(
-            [lesson.text for lesson in lessons], [[clause.span for clause in lesson.clauses] for lesson in lessons]
+        parts = [lessons[start : start + _TEXTS_OF_LIKE_LENGTH] for start in range(0, len(lessons), _TEXTS_OF_LIKE_LENGTH)]
+        vectors = torch.cat(
+            [
+                self.encoder.spans([one.text for one in part], [[clause.span for clause in one.clauses] for one in part])
+                for part in parts
+            ]
         )
         polarity, implied = self.head(vectors)
         reading = reading_loss(self.scorer, clauses, vectors, polarity, implied)

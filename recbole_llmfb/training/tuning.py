@@ -22,14 +22,17 @@ class TunedEncoder(Encoder):
     Nothing changes below the trained layers, so what is kept never goes stale; dropout works in the trained layers only.
     """
 
-    def __init__(self, encoder: Encoder, mode: str, *, lora_rank: int = 8) -> None:
-        """mode: frozen, top:<n>, lora (adapters on queries and values; Hu et al., "LoRA", ICLR 2022) or full.
+    def __init__(self, encoder: Encoder, mode: str, *, lora_rank: int = 8, drop: float = 0.0) -> None:
+        """drop: dropout of the trained layers. mode: frozen, top:<n>, lora (adapters on queries and values; Hu et al., "LoRA", ICLR 2022) or full.
 
         Raises:
             ConfigError: an unknown mode, or more top layers than the encoder has.
         """
         super().__init__(encoder.model, encoder.tokenizer, max_tokens=encoder.max_tokens)
         self._below: dict[str, Tensor] = {}
+        for module in self.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = drop
         layers = _layers(self.model)
         self.trained_from = 0
         self.model.requires_grad_(mode == "full")
@@ -53,6 +56,12 @@ class TunedEncoder(Encoder):
         if hasattr(model, "merge_and_unload"):
             model = model.merge_and_unload()  # type: ignore[operator]
         return Encoder(model, self.tokenizer, max_tokens=self.max_tokens)
+
+    def autocast(self) -> torch.autocast:
+        """bf16 on CUDA, and in training steps on a CPU that multiplies it natively; what a CPU evaluates stays float32."""
+        native = self.training and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+        enabled = self.device.type == "cuda" or native
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     @torch.no_grad()
     def keep(self, texts: Sequence[str]) -> None:
@@ -79,8 +88,7 @@ class TunedEncoder(Encoder):
 
     def _run(self, hidden: Tensor, mask: Tensor, layers: Sequence[nn.Module]) -> Tensor:
         attended = mask[:, None, None, :].bool()
-        on_cuda = self.device.type == "cuda"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on_cuda):
+        with self.autocast():
             for layer in layers:
                 hidden = layer(hidden, attended)
         return hidden.float()
