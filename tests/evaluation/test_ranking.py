@@ -46,7 +46,7 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     close_log()
 
 
-def agrees(experiment: Experiment) -> None:
+def assert_agrees(experiment: Experiment) -> None:
     expected = experiment.trainer.evaluate(experiment.test_data, load_best_model=False)
     found = rank_users(experiment.model.eval(), experiment.test_data, metrics=[*METRICS, "NDCG@20", "MRR@20"])
     for name, values in found.values.items():
@@ -63,13 +63,13 @@ def agrees(experiment: Experiment) -> None:
     ],
 )
 def test_means_are_recboles(ready: Any, model: str, changes: dict[str, Any]) -> None:
-    agrees(ready(model, **changes))
+    assert_agrees(ready(model, **changes))
 
 
 def test_means_are_recboles_for_ease_on_ml_100k(ready: Any) -> None:
     experiment = ready("EASE", "ml-100k")
     fit_and_test(experiment, saved=False)
-    agrees(experiment)
+    assert_agrees(experiment)
 
 
 def test_every_user_of_the_loader_has_a_row(ready: Any) -> None:

@@ -1,6 +1,7 @@
 """Items as the model counts them: from row 0, without RecBole's padding item."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,6 +58,16 @@ def test_like_texts_are_one_and_feedback_is_none_of_them(dataset: FeedbackDatase
     assert texts["twin1"] == texts["twin2"] and len(set(catalogue.texts)) == len(catalogue.texts) == 5
     assert "more horror" in dataset.texts and "more horror" not in catalogue.texts
     assert sorted(set(catalogue.text_rows.tolist())) == list(range(5))
+
+
+def test_rows_of_texts_do_not_depend_on_what_else_was_said(dataset: FeedbackDataset) -> None:
+    """As if every text of an item stood behind ten of feedback."""
+    rows = np.where(dataset.item_text_row >= 0, dataset.item_text_row + 10, -1)
+    texts = [*(f"said {n}" for n in range(10)), *dataset.texts]
+    moved = SimpleNamespace(item_table=dataset.item_table, item_text_row=rows, texts=texts)
+    catalogues = [Catalogue.from_dataset(one, attribute_min_items=1) for one in (dataset, moved)]
+    assert catalogues[0].texts == catalogues[1].texts
+    assert np.array_equal(catalogues[0].text_rows, catalogues[1].text_rows)
 
 
 def test_item_without_text_has_no_row_of_it(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_an_unknown_key_is_an_error_for_llmfb(settings: Settings) -> None:
         build_config("LLMFB", "checkerboard", None, settings(encoder_tunning="frozen"))
     with pytest.raises(ConfigError, match=r"eval_args.spilt.*did you mean split"):
         build_config("LLMFB", "checkerboard", None, settings(**{"eval_args.spilt": {"RS": [1, 1, 1]}}))
-    assert build_config("LLMFB", "checkerboard", None, settings())["encoder_tuning"] == "top:2"  # its own property file
+    assert build_config("LLMFB", "checkerboard", None, settings())["encoder_tuning"] == "top:3"  # its own property file
 
 
 def test_an_unknown_key_is_a_warning_for_recboles_models(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

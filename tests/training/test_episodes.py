@@ -1,6 +1,7 @@
 """Conversations with simulated users, and how they are measured."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -85,20 +86,24 @@ def test_target_is_shown_although_the_user_has_it(critic: Critic) -> None:
     assert (outcomes.found == 1).all() and (outcomes.ranks[:, 0] == 1).all()
 
 
-def test_every_slate_is_criticised_once_until_the_target_is_found(critic: Critic) -> None:
+@pytest.mark.parametrize("method", [deaf, oracle])
+def test_every_slate_is_criticised_once_until_the_target_is_found(critic: Critic, method: Method) -> None:
+    """And no attribute twice, even by a user whom nobody obeys."""
     talks: list[Sequence[Talk]] = []
 
     def listening(now: Sequence[Talk]) -> Tensor:
         talks.append(list(now))
-        return oracle(now)
+        return method(now)
 
     outcomes = run(listening, critic)
     for user, found in enumerate(outcomes.found):
         spoken = [len(turn[user].texts) for turn in talks]
-        last = found - 1 if found else len(talks) - 1
-        assert spoken == [min(turn, last) for turn in range(len(talks))] or spoken[-1] < last  # or there was no more to say
+        silent_from = found or len(talks)
+        assert all(after - before <= 1 for before, after in pairwise(spoken)) and spoken[0] == 0
+        assert len(set(spoken[silent_from - 1 :])) == 1
         asked = [critique.aspect for critique in talks[-1][user].critiques if critique.aspect is not None]
         assert len(asked) == len(set(asked))
+    assert max(len(talk.texts) for talk in talks[-1]) == len(talks) - 1
 
 
 # -- the same for everyone

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from conftest import NAME, write_checkerboard  # type: ignore[import-not-found]  # the fixtures' own folder
 
 from recbole_llmfb.errors import ConfigError
@@ -37,6 +38,21 @@ def with_feedback(folder: Path, rows: list[str]) -> Path:
     header = "feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text"
     (folder / NAME / f"{NAME}.feedback").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return folder
+
+
+def plain_book(folder: Path) -> str:
+    """A phrase book that can be learned in a few steps; returns its path."""
+    ends = ["please", "now", "today", "tonight", "again", "for me", "for us", "thanks", "then", "ok", "here", "at last"]
+    phrases = {
+        "more": [f"more {{aspect}} {end}" for end in ends],
+        "less": [f"no {{aspect}} {end}" for end in ends],
+        "like_item": [f"as good as {{item}} {end}" for end in ends],
+        "neutral": [f"hello {end}" for end in ends],
+        "indirect": {},
+    }
+    path = folder / "book.yaml"
+    path.write_text(yaml.safe_dump({"phrases": phrases}), encoding="utf-8")
+    return str(path)
 
 
 def scores(experiment: Experiment, user: str) -> torch.Tensor:
@@ -108,7 +124,7 @@ def test_a_text_after_the_cut_off_changes_nothing_and_the_same_text_before_it_do
     answers = {}
     for name, time in (("future", last), ("past", first)):
         root = with_feedback(tmp_path / name, [f"f1\tu0\t{time}\tmore odd please"])
-        changes = {"data_path": str(root), "eval_args": BY_TIME, "epochs": 6}
+        changes = {"data_path": str(root), "eval_args": BY_TIME, "epochs": 10, "phrase_book": plain_book(root)}
         experiment = prepare("LLMFB", NAME, None, settings(**(OURS | changes)))
         fit_and_test(experiment, saved=False)
         answers[name] = experiment
@@ -153,7 +169,7 @@ def test_a_model_without_dot_product_is_refused_by_name(settings: Settings) -> N
         ("rank", 65, "1 to 64"),
         ("encoder_tuning", "top:99", "6 layers"),
         ("encoder_tuning", "half", "frozen, top"),
-        ("encoder_lr", 1e-5, "encoder_learning_rate"),
+        ("encoder_lr", 1e-5, "unknown key"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_remedy(settings: Settings, key: str, value: object, remedy: str) -> None:

@@ -242,7 +242,7 @@ def test_no_phrasing_says_two_things(movies: PhraseBook) -> None:
     """Nothing is asked for and against in the same words, or means two attributes; decades aside, talk is no wish."""
     said: dict[str, str] = {}
     for kind, phrase in phrasings(movies):
-        words = "".join(letter for letter in phrase.lower() if letter.isalnum() or letter in "{} ")
+        words = "".join(letter for letter in phrase.lower() if letter.isalnum() or letter in "{} +-")
         assert said.setdefault(words, kind) == kind, f"{phrase!r} is {said[words]} and {kind}"
 
 
