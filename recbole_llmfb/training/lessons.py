@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.signals import NEGATIVE, NEUTRAL, POSITIVE
-from recbole_llmfb.training.critic import BUT, Critic, Critique, Wording
+from recbole_llmfb.training.critic import BUT, Critic, Critique, Wording, spoken
 from recbole_llmfb.training.phrases import Direction
 
 _NEUTRAL_SHARE = 0.2
@@ -69,7 +69,7 @@ class Teacher:
         while len(drawn) < count and row < len(users):
             kind = random.random()
             if kind < _NEUTRAL_SHARE:
-                drawn.append(self._lesson(self.critic.neutral(random), -1))
+                drawn.append(lesson_of(self.critic.neutral(random), -1))
                 continue
             if kind < _NEUTRAL_SHARE + _DRILL_SHARE:
                 drawn.append(self._drill(random))
@@ -79,7 +79,7 @@ class Teacher:
             if lesson is None:
                 continue
             if random.random() < _JOINED_SHARE:
-                other = self._lesson(self.critic.neutral(random), -1)
+                other = lesson_of(self.critic.neutral(random), -1)
                 if random.random() < 0.7 and row < len(users):
                     other = self._critique(row, users[row], targets[row], known[row], random) or other
                     row += 1
@@ -96,7 +96,7 @@ class Teacher:
         critiques = self.critic.criticise(target, slate, wording, random, known=[item for item in known if item != target])
         if not critiques:
             return None
-        *first, lesson = (self._lesson(critique, row) for critique in critiques)
+        *first, lesson = (lesson_of(critique, row) for critique in critiques)
         if first:
             return join(first[0], lesson, BUT)
         if wording == "indirect" and critiques[0].direction == "more" and random.random() < _ERA_SHARE:
@@ -105,25 +105,15 @@ class Teacher:
 
     def _drill(self, random: np.random.Generator) -> Lesson:
         direction: Direction = "more" if random.random() < 0.5 else "less"
-        lesson = self._lesson(self.critic.about(direction, self._wording(random), random), -1)
+        lesson = lesson_of(self.critic.about(direction, self._wording(random), random), -1)
         if random.random() >= _JOINED_SHARE:
             return lesson
         other: Direction = "less" if direction == "more" else "more"
-        return join(
-            lesson, self._lesson(self.critic.about(other, self._wording(random), random), -1), str(random.choice(_JOINTS))
-        )
+        return join(lesson, lesson_of(self.critic.about(other, self._wording(random), random), -1), str(random.choice(_JOINTS)))
 
     @staticmethod
     def _wording(random: np.random.Generator) -> Wording:
         return "indirect" if random.random() < _INDIRECT_SHARE else "literal"
-
-    def _lesson(self, critique: Critique, row: int) -> Lesson:
-        polarity = {None: NEUTRAL, "more": POSITIVE, "less": NEGATIVE}[critique.direction]
-        aspects = () if critique.aspect is None else (critique.aspect,)
-        named = aspects if critique.named else ()
-        item = -1 if critique.item is None else critique.item
-        spans = split(critique.text)
-        return Lesson(critique.text, tuple(Clause(span, polarity, row, aspects, named, item) for span in spans))
 
     def _with_era(self, lesson: Lesson, target: int, random: np.random.Generator) -> Lesson:
         """Add "from the 90s": the clause then names one attribute and implies another."""
@@ -142,6 +132,39 @@ class Teacher:
         last = lesson.clauses[-1]
         clause = Clause((last.span[0], len(text)), last.polarity, last.row, (*last.aspects, eras[0]), (eras[0],))
         return Lesson(text, (*lesson.clauses[:-1], clause))
+
+
+def every_phrasing(critic: Critic, random: np.random.Generator) -> list[Lesson]:
+    """Each phrasing of the critic's book once, about no target; those with a slot name attributes in turn."""
+    aspects = range(len(critic.attributes))
+    directions: tuple[Direction, ...] = ("more", "less")
+    literal = [
+        Critique(
+            phrase.replace("{aspect}", spoken(critic.attributes[number % len(aspects)], random)),
+            direction,
+            number % len(aspects),
+            True,
+        )
+        for direction in directions
+        for number, phrase in enumerate(critic.book.literal(direction))
+    ]
+    indirect = [
+        Critique(phrase, direction, aspect)
+        for aspect in aspects
+        for direction in directions
+        for phrase in critic.book.indirect.get(critic.attributes[aspect], {}).get(direction, ())
+    ]
+    neutral = [Critique(phrase) for phrase in critic.book.neutral]
+    return [lesson_of(critique, -1) for critique in (*literal, *indirect, *neutral)]
+
+
+def lesson_of(critique: Critique, row: int) -> Lesson:
+    """A critique as a lesson: every clause of it means what the whole means."""
+    polarity = {None: NEUTRAL, "more": POSITIVE, "less": NEGATIVE}[critique.direction]
+    aspects = () if critique.aspect is None else (critique.aspect,)
+    named = aspects if critique.named else ()
+    item = -1 if critique.item is None else critique.item
+    return Lesson(critique.text, tuple(Clause(span, polarity, row, aspects, named, item) for span in split(critique.text)))
 
 
 def join(first: Lesson, second: Lesson, joint: str) -> Lesson:

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from recbole_llmfb.training.critic import Wording
 from recbole_llmfb.training.episodes import run_episodes
-from recbole_llmfb.training.mixing import tune_mix, tune_neutral
+from recbole_llmfb.training.mixing import calibrate, tune_mix
 from recbole_llmfb.training.trainer import SafeCheckpoints
 
 _SCALES_AT_MOST = 2  # numbers in a parameter that is a scale
@@ -55,7 +55,8 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         """RecBole's valid metric, and how far up one critique in unseen words brings the held-out target."""
         tune_mix(self.model, valid_data)
-        tune_neutral(self.model)
+        if self.model.lessons:
+            calibrate(self.model)
         score, result = super()._valid_epoch(valid_data, show_progress)
         weight = self.config["valid_weight_critique"]
         if weight and len(self.model.catalogue.attributes):

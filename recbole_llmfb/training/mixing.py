@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.signals import NEUTRAL
+from recbole_llmfb.training.lessons import every_phrasing
 
 _AUTOENCODER = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 _FACTOR = (0.0, 0.1, 0.2, 0.4, 0.7)
@@ -15,6 +17,8 @@ _BIAS = (0.005, 0.02, 0.05, 0.1)
 _CUT = 10
 _TALK_TAKEN_FOR_WISHES = 0.01
 _NEUTRAL_FROM = (0.02, 0.5)
+_TEMPERATURES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0)
+_BATCH = 256
 _ROUNDS = 2
 
 
@@ -52,15 +56,36 @@ def tune_mix(model: Any, valid_data: Any) -> float:
 
 
 @torch.no_grad()
-def tune_neutral(model: Any) -> None:
-    """Set `head.neutral_from` so that all but one in a hundred of validation's neutral utterances say nothing."""
-    said = {text: split(text) for text in model.book.share("valid").neutral}
-    texts, spans = [text for text in said if said[text]], [of_text for of_text in said.values() if of_text]
-    if not texts:
-        return
-    chance = model.head(model.encoder.spans(texts, spans))[0].softmax(dim=1)[:, NEUTRAL].cpu()
-    least = torch.stack([of_text.min() for of_text in chance.split([len(of_text) for of_text in spans])])
-    model.head.neutral_from.fill_(float(least.quantile(_TALK_TAKEN_FOR_WISHES, interpolation="lower").clamp(*_NEUTRAL_FROM)))
+def calibrate(model: Any) -> None:
+    """Set `head.temperature` and `head.neutral_from` from validation's phrasings.
+
+    Temperatures minimise the negative log-likelihood; from `neutral_from` on, all but one in a hundred neutral utterances say
+    nothing.
+    """
+    lessons = [lesson for lesson in every_phrasing(model.critic("valid"), np.random.default_rng(0)) if lesson.clauses]
+    clauses = [clause for lesson in lessons for clause in lesson.clauses]
+    head = model.head
+    head.temperature.fill_(1.0)
+    vectors = model.encoder.embed([lesson.said(clause) for lesson in lessons for clause in lesson.clauses])
+    read = [head(part.to(head.names.device)) for part in torch.split(vectors, _BATCH)]
+    polarity, implied = (torch.cat(logits).cpu() for logits in zip(*read, strict=True))
+    about = [position for position, clause in enumerate(clauses) if clause.aspects]
+    labels = torch.tensor([clause.polarity for clause in clauses])
+    meant = torch.tensor([clauses[position].aspects[0] for position in about])
+    head.temperature.copy_(torch.tensor([best_temperature(polarity, labels), best_temperature(implied[about], meant)]))
+    chance = (polarity / head.temperature[0].cpu()).softmax(dim=1)[:, NEUTRAL]
+    of_lessons = chance.split([len(lesson.clauses) for lesson in lessons])
+    least = [float(of.min()) for of, lesson in zip(of_lessons, lessons, strict=True) if lesson.clauses[0].polarity == NEUTRAL]
+    if least:
+        bound = torch.tensor(least).quantile(_TALK_TAKEN_FOR_WISHES, interpolation="lower")
+        head.neutral_from.fill_(float(bound.clamp(*_NEUTRAL_FROM)))
+
+
+def best_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature of `_TEMPERATURES` with the smallest cross-entropy; 1 without labels."""
+    if not len(labels):
+        return 1.0
+    return min(_TEMPERATURES, key=lambda temperature: float(cross_entropy(logits / temperature, labels)))
 
 
 def _ndcg(scores: Tensor, seen: Tensor, positives: Tensor) -> float:

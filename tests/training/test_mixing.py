@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,8 +12,9 @@ from recbole_llmfb.ranking.fusion import Scorer, Shape
 from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import NEUTRAL, ReadingHead
-from recbole_llmfb.training.mixing import tune_mix, tune_neutral
-from recbole_llmfb.training.phrases import PhraseBook, load_phrase_book
+from recbole_llmfb.training.critic import Critic
+from recbole_llmfb.training.mixing import best_temperature, calibrate, tune_mix
+from recbole_llmfb.training.phrases import PhraseBook, Share, load_phrase_book
 
 ITEMS, USERS = 40, 30
 FORMS = ["linear", "factor", "autoencoder"]
@@ -127,37 +129,51 @@ def test_answer_is_the_ndcg_of_the_mix_that_was_set(halves: tuple[Tensor, Tensor
     assert best == pytest.approx(ndcg(scores, held_out[judged]), abs=1e-5)
 
 
-# -- small talk
+# -- calibration
 
 
-def tuned(encoder: Encoder, head: ReadingHead, book: PhraseBook) -> float:
-    tune_neutral(SimpleNamespace(book=book, head=head, encoder=encoder))
-    return float(head.neutral_from)
+def calibrated(encoder: Encoder, head: ReadingHead, book: PhraseBook) -> ReadingHead:
+    def critic(share: Share) -> Critic:
+        return Critic(["horror"], np.ones((1, 2), dtype=bool), ["Heat", "Big"], book.share(share))
+
+    calibrate(SimpleNamespace(critic=critic, head=head.eval(), encoder=encoder))
+    return head
 
 
-@pytest.mark.parametrize(("chance", "threshold"), [(0.3, 0.3), (0.9, 0.5), (0.001, 0.02)])
-def test_threshold_is_how_sure_the_head_is_of_talk_within_bounds(tiny_encoder: Encoder, chance: float, threshold: float) -> None:
-    head = ReadingHead(1, tiny_encoder.width).eval().requires_grad_(False)
-    head.polarity[-1].weight.zero_()
-    head.polarity[-1].bias.copy_(torch.tensor([(1 - chance) / 2, chance, (1 - chance) / 2]).log())
-    assert tuned(tiny_encoder, head, load_phrase_book()) == pytest.approx(threshold, abs=1e-5)
+def test_temperature_undoes_an_exaggeration() -> None:
+    torch.manual_seed(0)
+    honest = torch.randn(4000, 3) * 1.5
+    labels = torch.multinomial(honest.softmax(dim=1), 1)[:, 0]
+    for exaggeration in (1.0, 2.0, 4.0):
+        assert best_temperature(exaggeration * honest, labels) == pytest.approx(exaggeration)
+
+
+def test_a_head_that_knows_nothing_is_told_to_be_unsure(tiny_encoder: Encoder) -> None:
+    torch.manual_seed(0)
+    head = ReadingHead(1, tiny_encoder.width)
+    with torch.no_grad():
+        head.polarity[-1].weight *= 20
+    assert calibrated(tiny_encoder, head, load_phrase_book()).temperature[0] > 2
+
+
+def test_temperature_works_outside_training_only(tiny_encoder: Encoder) -> None:
+    head, vectors = ReadingHead(1, tiny_encoder.width, drop=0.0), tiny_encoder.embed(["no more horror"])
+    head.temperature.copy_(torch.tensor([2.0, 4.0]))
+    for of_training, outside, temperature in zip(head.train()(vectors), head.eval()(vectors), (2.0, 4.0), strict=True):
+        torch.testing.assert_close(of_training, temperature * outside)
 
 
 def test_one_in_a_hundred_of_validations_talk_is_taken_for_a_wish(tiny_encoder: Encoder) -> None:
     torch.manual_seed(0)
-    head, book = ReadingHead(1, tiny_encoder.width, drop=0.0), load_phrase_book()
-    book = replace(book, neutral=(*book.neutral, *("!" * times for times in range(1, 40))))
-    threshold = tuned(tiny_encoder, head, book)
-    valid = book.share("valid").neutral
-    texts = [text for text in valid if split(text)]
-    assert len(texts) < len(valid)  # what has no word has no say
+    book = load_phrase_book()
+    book = replace(book, neutral=(*book.neutral, *("!" * times for times in range(1, 40))))  # what has no word has no say
+    head = calibrated(tiny_encoder, ReadingHead(1, tiny_encoder.width, drop=0.0), book)
+    texts = [text for text in book.share("valid").neutral if split(text)]
     with torch.no_grad():
         heard = [head(tiny_encoder.spans([text], [split(text)]))[0].softmax(dim=1)[:, NEUTRAL].min() for text in texts]
-    least = torch.stack(heard)
-    assert (least < threshold - 1e-5).float().mean() <= 0.01
-    assert least.min() - 1e-5 <= threshold < least.max()
+    assert (torch.stack(heard) < head.neutral_from - 1e-5).float().mean() <= 0.01
 
 
 def test_book_without_a_word_of_talk_leaves_the_threshold_alone(tiny_encoder: Encoder) -> None:
-    head = ReadingHead(1, tiny_encoder.width)
-    assert tuned(tiny_encoder, head, replace(load_phrase_book(), neutral=("!", "?", "..."))) == 0.5
+    head = calibrated(tiny_encoder, ReadingHead(1, tiny_encoder.width), replace(load_phrase_book(), neutral=("!", "?", "...")))
+    assert head.neutral_from == 0.5
