@@ -78,6 +78,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "encoder": str(root / "encoder"),
         "encoder_tuning": "full",
         "encoder_learning_rate": 3e-3,
+        "encoder_texts_per_step": 24,
+        "critic_lessons": 200,
         "ITEM_TEXT_FIELDS": ["title", "class"],
         "ITEM_ATTRIBUTE_FIELDS": {"class": "genre"},
         "load_col": {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id", "title", "class"]},
