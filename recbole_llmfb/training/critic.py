@@ -95,9 +95,9 @@ class Critic:
         like = str(random.choice(self.book.like_item)).replace("{item}", self.titles[alike])
         return Critique(like, "more", named=True, item=alike), replace(critique, text=_uncapitalise(critique.text))
 
-    def literal(self, aspect: int, direction: Direction, random: np.random.Generator) -> Critique:
-        """A sentence that names the attribute."""
-        phrase = str(random.choice(self.book.literal(direction)))
+    def literal(self, aspect: int, direction: Direction, random: np.random.Generator, phrase: str | None = None) -> Critique:
+        """A sentence that names the attribute, in this phrasing or a random one."""
+        phrase = phrase or str(random.choice(self.book.literal(direction)))
         return Critique(phrase.replace("{aspect}", spoken(self.attributes[aspect], random)), direction, aspect, named=True)
 
     def indirect(self, aspect: int, direction: Direction, random: np.random.Generator) -> Critique:

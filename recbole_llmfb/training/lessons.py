@@ -1,6 +1,6 @@
 """What a training step is taught about words: simulated utterances with the meaning of each clause."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.signals import NEGATIVE, NEUTRAL, POSITIVE
-from recbole_llmfb.training.critic import BUT, Critic, Critique, Wording, spoken
+from recbole_llmfb.training.critic import BUT, Critic, Critique, Wording
 from recbole_llmfb.training.phrases import Direction
 
-_NEUTRAL_SHARE = 0.2
-_DRILL_SHARE = 0.4  # share of critiques about no target: every attribute and direction alike, as real slates never ask for them
+_NEUTRAL_SHARE = 0.15
+_DRILL_SHARE = 0.5  # share of critiques about no target: all phrasings and attributes alike, as slates never ask for them
 _INDIRECT_SHARE = 0.5
 _JOINED_SHARE = 0.3  # share of utterances that join two critiques, or a critique and small talk
 _ERA_SHARE = 0.1  # share of indirect critiques that name a decade of the target as well
@@ -65,21 +65,22 @@ class Teacher:
     ) -> list[Lesson]:
         """About `count` utterances about the first rows of a batch, joined ones, and neutral talk among them."""
         drawn: list[Lesson] = []
+        wishes, talk = in_turn(self.critic, random), _shuffled(self.critic.book.neutral, random)
         row = 0
         while len(drawn) < count and row < len(users):
             kind = random.random()
             if kind < _NEUTRAL_SHARE:
-                drawn.append(lesson_of(self.critic.neutral(random), -1))
+                drawn.append(lesson_of(Critique(next(talk)), -1))
                 continue
             if kind < _NEUTRAL_SHARE + _DRILL_SHARE:
-                drawn.append(self._drill(random))
+                drawn.append(_drill(wishes, random))
                 continue
             lesson = self._critique(row, users[row], targets[row], known[row], random)
             row += 1
             if lesson is None:
                 continue
             if random.random() < _JOINED_SHARE:
-                other = lesson_of(self.critic.neutral(random), -1)
+                other = lesson_of(Critique(next(talk)), -1)
                 if random.random() < 0.7 and row < len(users):
                     other = self._critique(row, users[row], targets[row], known[row], random) or other
                     row += 1
@@ -102,14 +103,6 @@ class Teacher:
         if wording == "indirect" and critiques[0].direction == "more" and random.random() < _ERA_SHARE:
             return self._with_era(lesson, target, random)
         return lesson
-
-    def _drill(self, random: np.random.Generator) -> Lesson:
-        direction: Direction = "more" if random.random() < 0.5 else "less"
-        lesson = lesson_of(self.critic.about(direction, self._wording(random), random), -1)
-        if random.random() >= _JOINED_SHARE:
-            return lesson
-        other: Direction = "less" if direction == "more" else "more"
-        return join(lesson, lesson_of(self.critic.about(other, self._wording(random), random), -1), str(random.choice(_JOINTS)))
 
     @staticmethod
     def _wording(random: np.random.Generator) -> Wording:
@@ -135,27 +128,47 @@ class Teacher:
 
 
 def every_phrasing(critic: Critic, random: np.random.Generator) -> list[Lesson]:
-    """Each phrasing of the critic's book once, about no target; those with a slot name attributes in turn."""
-    aspects = range(len(critic.attributes))
+    """Each phrasing of the critic's book once, about no target."""
+    neutral = [Critique(phrase) for phrase in critic.book.neutral]
+    return [lesson_of(critique, -1) for critique in (*every_wish(critic, random), *neutral)]
+
+
+def every_wish(critic: Critic, random: np.random.Generator) -> list[Critique]:
+    """Each phrasing of a wish once; those with a slot name attributes in turn, from a random one on."""
+    count, first = len(critic.attributes), int(random.integers(len(critic.attributes)))
     directions: tuple[Direction, ...] = ("more", "less")
     literal = [
-        Critique(
-            phrase.replace("{aspect}", spoken(critic.attributes[number % len(aspects)], random)),
-            direction,
-            number % len(aspects),
-            True,
-        )
+        critic.literal((first + number) % count, direction, random, phrase)
         for direction in directions
         for number, phrase in enumerate(critic.book.literal(direction))
     ]
     indirect = [
         Critique(phrase, direction, aspect)
-        for aspect in aspects
+        for aspect, name in enumerate(critic.attributes)
         for direction in directions
-        for phrase in critic.book.indirect.get(critic.attributes[aspect], {}).get(direction, ())
+        for phrase in critic.book.indirect.get(name, {}).get(direction, ())
     ]
-    neutral = [Critique(phrase) for phrase in critic.book.neutral]
-    return [lesson_of(critique, -1) for critique in (*literal, *indirect, *neutral)]
+    return [*literal, *indirect]
+
+
+def in_turn(critic: Critic, random: np.random.Generator) -> Iterator[Critique]:
+    """Wishes without end, none in the same words before all others were said."""
+    while True:
+        wishes = every_wish(critic, random)
+        yield from (wishes[number] for number in random.permutation(len(wishes)))
+
+
+def _shuffled(phrases: Sequence[str], random: np.random.Generator) -> Iterator[str]:
+    while True:
+        yield from (phrases[number] for number in random.permutation(len(phrases)))
+
+
+def _drill(wishes: Iterator[Critique], random: np.random.Generator) -> Lesson:
+    """A wish, or two of them joined."""
+    lesson = lesson_of(next(wishes), -1)
+    if random.random() >= _JOINED_SHARE:
+        return lesson
+    return join(lesson, lesson_of(next(wishes), -1), str(random.choice(_JOINTS)))
 
 
 def lesson_of(critique: Critique, row: int) -> Lesson:
