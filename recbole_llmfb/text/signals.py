@@ -147,8 +147,8 @@ class Reader:
         """Signals of one clause: one for each name in it, and one for what it implies."""
         if clause.heading == NEUTRAL:
             return []
-        strength = float(clause.polarity[clause.heading])
         polarity = float(clause.polarity[POSITIVE] - clause.polarity[NEGATIVE])
+        strength = abs(polarity) * float(clause.polarity[clause.heading])  # one that may mean the opposite had better do little
         implied = clause.implied[:-1].clone()
         for mention in clause.mentions:
             if mention.kind == "aspect":
