@@ -85,6 +85,7 @@ def random_scorer(seed: int) -> Scorer:
     scorer.membership.copy_((torch.rand(ASPECTS, ITEMS) < 0.4).float())
     for parameter in (scorer.feedback_scale, scorer.intent_scale, scorer.item_gain):
         torch.nn.init.normal_(parameter, std=3.0)
+    scorer.feedback_scale.abs_()
     return scorer.freeze()
 
 

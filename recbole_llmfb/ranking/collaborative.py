@@ -146,5 +146,5 @@ def standardize(scores: Tensor, *, like: Tensor | None = None) -> Tensor:
     """
     reference = scores if like is None else like
     centred = scores - reference.mean(dim=1, keepdim=True)
-    spread = reference.std(dim=1, keepdim=True)
+    spread = reference.var(dim=1, keepdim=True).clamp(min=1e-16).sqrt()  # the gradient of a bare root at zero is no number
     return torch.where(spread > 1e-8, centred / spread.clamp(min=1e-8), torch.zeros_like(centred))

@@ -45,7 +45,8 @@ class Scorer(nn.Module):
     """Parts of the score of every item, from histories and wishes.
 
     Buffers that are fitted in closed form, or tuned on validation: `linear` (I, I), `factors` (I, F), `item_text` (I, D),
-    `membership` (A, I), `mix` (5,): weights of linear, factor, autoencoder, text, bias. The rest is trained by gradient.
+    `membership` (A, I), `mix` (5,): weights of linear, factor, autoencoder, text, bias, `feedback_scale` (2,): what a sure wish
+    for something adds to a score, and what one against it takes away. The rest is trained by gradient.
     """
 
     linear: Tensor
@@ -53,6 +54,7 @@ class Scorer(nn.Module):
     item_text: Tensor
     membership: Tensor
     mix: Tensor
+    feedback_scale: Tensor
 
     def __init__(self, shape: Shape, *, autoencoder_drop: float = 0.5, factor_ridge: float = 1.0) -> None:
         super().__init__()
@@ -63,13 +65,13 @@ class Scorer(nn.Module):
         self.register_buffer("item_text", torch.zeros(shape.n_items, shape.text_width))
         self.register_buffer("membership", torch.zeros(shape.n_attributes, shape.n_items))
         self.register_buffer("mix", torch.tensor([1.0, 0.0, 1.0, 0.1, 0.02]))
+        self.register_buffer("feedback_scale", torch.tensor([6.0, 6.0]))
         self.autoencoder = Autoencoder(shape.n_items, shape.hidden, autoencoder_drop)
         self.project = nn.Linear(shape.text_width, shape.rank, bias=False)
         self.residual = nn.Parameter(torch.zeros(shape.n_items, shape.rank))
         self.intent = nn.Linear(shape.text_width, shape.rank, bias=False)
         self.intent_scale = nn.Parameter(torch.tensor([8.0, -4.0]))  # slope and offset of an unnamed wish's relevance
         self.popularity = nn.Parameter(torch.zeros(shape.n_items))
-        self.feedback_scale = nn.Parameter(torch.full((2,), 4.0))  # of a wish for something, and against
         self.item_gain = nn.Parameter(torch.tensor(0.5))  # relevance of likeness to a named item, beside a named attribute's 1
         self._frozen_vectors: Tensor | None = None
 
@@ -150,8 +152,7 @@ class Scorer(nn.Module):
 
     def contributions(self, weight: Tensor, relevance: Tensor) -> Tensor:
         """What each wish adds to the feedback part, of weights (S,) and relevance (S, I): (S, I)."""
-        scale = softplus(self.feedback_scale)
-        return (torch.where(weight > 0, scale[0], scale[1]) * weight)[:, None] * relevance
+        return (torch.where(weight > 0, self.feedback_scale[0], self.feedback_scale[1]) * weight)[:, None] * relevance
 
     def relevance(self, wishes: Wishes, item_text: Tensor | None = None) -> Tensor:
         """How much each wish is about each item: (S, I), not negative; 1 where an attribute is named and the item has it."""

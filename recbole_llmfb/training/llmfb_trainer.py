@@ -1,16 +1,14 @@
-"""Training LLMFB through RecBole's trainer: parameter groups, warm-up, vectors refreshed, the mix tuned on validation."""
+"""Training LLMFB through RecBole's trainer: parameter groups, learning rates that rise and fall, vectors refreshed, and the mix
+tuned on validation."""
 
 from typing import Any
 
-import numpy as np
 import torch
 from recbole.trainer import Trainer
 from torch import optim
 from torch.optim.lr_scheduler import LambdaLR
 
-from recbole_llmfb.training.critic import Wording
-from recbole_llmfb.training.episodes import run_episodes
-from recbole_llmfb.training.mixing import calibrate, tune_mix
+from recbole_llmfb.training.mixing import calibrate, tune_mix, tune_scales
 from recbole_llmfb.training.trainer import SafeCheckpoints
 
 _SCALES_AT_MOST = 2  # numbers in a parameter that is a scale
@@ -22,11 +20,19 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
 
     def __init__(self, config: Any, model: torch.nn.Module) -> None:
         super().__init__(config, model)
-        steps = max(1, config["encoder_warmup_steps"])
-        constant = [lambda _: 1.0] * (len(self.optimizer.param_groups) - 1)
-        ramps = [*constant, lambda step: min(1.0, (step + 1) / steps)]
-        self.scheduler = LambdaLR(self.optimizer, ramps)
+        self._steps = 1
+        warmup = max(1, config["encoder_warmup_steps"])
+        ramps = [self._left] * (len(self.optimizer.param_groups) - 1)
+        self.scheduler = LambdaLR(self.optimizer, [*ramps, lambda step: min(1.0, (step + 1) / warmup) * self._left(step)])
         self.optimizer.register_step_post_hook(lambda *_: self.scheduler.step())
+
+    def fit(self, train_data: Any, *args: Any, **kwargs: Any) -> Any:
+        self._steps = self.config["epochs"] * len(train_data)
+        return super().fit(train_data, *args, **kwargs)
+
+    def _left(self, step: int) -> float:
+        """The share of training that is left: rates fall to zero, or the words that came last would be read best."""
+        return max(0.0, 1 - step / self._steps)
 
     def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
         """Three groups: scales (a handful of numbers that must travel far), the encoder with its own rate, and the rest."""
@@ -60,7 +66,7 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         score, result = super()._valid_epoch(valid_data, show_progress)
         weight = self.config["valid_weight_critique"]
         if weight and len(self.model.catalogue.attributes):
-            result["critique_ndcg"] = critique_ndcg(self.model, valid_data)
+            result["critique_ndcg"] = tune_scales(self.model, valid_data)
             score += weight * result["critique_ndcg"]
         return score, result
 
@@ -68,17 +74,3 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         dataset = self.train_data._dataset
         self.model.heard.cutoff_us = dataset.cutoff_us(eval_data._dataset) if self.model.heard else None
         return super().evaluate(eval_data, *args, **kwargs)
-
-
-@torch.no_grad()
-def critique_ndcg(model: Any, valid_data: Any, *, episodes: int = 600) -> float:
-    """Mean of 1 / log2(1 + rank) of the held-out target after one critique of a simulated user; half of them are indirect."""
-    users, items = valid_data._dataset.split_interactions(valid_data._dataset)
-    random = np.random.default_rng(0)
-    chosen = random.choice(len(users), min(episodes, len(users)), replace=False)
-    histories = model.histories[users[chosen]]
-    wordings: list[Wording] = ["literal" if number % 2 else "indirect" for number in range(len(chosen))]
-    critic = model.critic("valid")
-    outcomes = run_episodes(model.listener(histories), critic, histories, items[chosen] - 1, wordings, seed=0, turns=2)
-    after = outcomes.ranks[:, 1]
-    return round(float(np.nanmean(1 / np.log2(1 + after))), 4) if not np.isnan(after).all() else 0.0

@@ -1,5 +1,7 @@
 """Weights of the parts that no gradient should set: tuned on validation, where overfitted scores show what they are worth."""
 
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from recbole_llmfb.text.signals import NEUTRAL
+from recbole_llmfb.training.critic import Wording
+from recbole_llmfb.training.episodes import SLATE_SIZE, Talk, hearing, run_episodes
 from recbole_llmfb.training.lessons import every_phrasing
 
 _AUTOENCODER = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -18,6 +22,8 @@ _CUT = 10
 _TALK_TAKEN_FOR_WISHES = 0.01
 _NEUTRAL_FROM = (0.02, 0.5)
 _TEMPERATURES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0)
+_SCALES = (3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+_EPISODES = 600
 _BATCH = 256
 _ROUNDS = 2
 
@@ -79,6 +85,58 @@ def calibrate(model: Any) -> None:
     if least:
         bound = torch.tensor(least).quantile(_TALK_TAKEN_FOR_WISHES, interpolation="lower")
         head.neutral_from.fill_(float(bound.clamp(*_NEUTRAL_FROM)))
+
+
+@torch.no_grad()
+def tune_scales(model: Any, valid_data: Any) -> float:
+    """Set `scorer.feedback_scale` by where held-out targets stand after one critique in validation's phrasings, half of them
+    indirect; return the mean of 1 / log2(1 + rank).
+
+    Of the pairs within one standard error of the best (Breiman et al., "Classification and Regression Trees", 1984, section
+    3.4.3), the one that obeys a rejection most: whoever rejects something should not be shown it.
+    """
+    users, items = valid_data._dataset.split_interactions(valid_data._dataset)
+    chosen = np.random.default_rng(0).choice(len(users), min(_EPISODES, len(users)), replace=False)
+    histories, targets = model.histories[users[chosen]], items[chosen] - 1
+    scorer = model.scorer
+    quiet: Tensor = scorer(histories.to(model.device)).cpu()
+    heard = hearing(scorer, model.reader)
+    talks: list[Sequence[Talk]] = []
+
+    def listening(said: Sequence[Talk]) -> Tensor:
+        talks.append(tuple(said))  # the list goes on with the conversation
+        return quiet
+
+    wordings: list[Wording] = ["literal" if number % 2 else "indirect" for number in range(len(chosen))]
+    run_episodes(listening, model.critic("valid"), histories, targets, wordings, seed=0, turns=2)
+    spoke = torch.tensor([bool(talk.texts) for talk in talks[-1]])
+    if not spoke.any():
+        return 0.0
+    parts = []
+    for scale in ((1.0, 0.0), (0.0, 1.0)):
+        scorer.feedback_scale.copy_(torch.tensor(scale))
+        parts.append(heard(talks[-1]).cpu()[spoke])
+    wanted, unwanted = parts
+    shown = quiet.masked_fill(histories > 0, -torch.inf).topk(min(SLATE_SIZE, quiet.shape[1]), dim=1).indices
+    seen = (histories > 0).scatter(1, shown, True)[spoke]
+    goals, quiet = torch.from_numpy(targets)[:, None][spoke], quiet[spoke]
+
+    def gain(scale: tuple[float, float]) -> Tensor:
+        scores = quiet + scale[0] * wanted + scale[1] * unwanted
+        ahead = (scores > scores.gather(1, goals)) & ~seen
+        return 1 / torch.log2(2.0 + ahead.sum(dim=1))
+
+    gains = {scale: gain(scale) for scale in product(_SCALES, _SCALES)}
+    best = max(gains.values(), key=lambda of_scale: float(of_scale.mean()))
+    near = [scale for scale, of_scale in gains.items() if _within_one_error(best - of_scale)]
+    chosen = max(near, key=lambda scale: (scale[1], -scale[0]))
+    scorer.feedback_scale.copy_(torch.tensor(chosen))
+    return round(float(gains[chosen].mean()), 4)
+
+
+def _within_one_error(lost: Tensor) -> bool:
+    """Whether the mean of paired differences (N,) is at most its standard error."""
+    return float(lost.mean()) <= float(lost.std(correction=0)) / len(lost) ** 0.5
 
 
 def best_temperature(logits: Tensor, labels: Tensor) -> float:

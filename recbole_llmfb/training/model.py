@@ -30,7 +30,7 @@ from recbole_llmfb.training.tuning import TunedEncoder
 
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
-_TEXTS_OF_LIKE_LENGTH = 24  # padded together, so that one long text does not stretch the rest
+_TEXTS_OF_LIKE_LENGTH = 48  # padded together, so that one long text does not stretch the rest
 
 
 class LLMFB(GeneralRecommender):
@@ -115,7 +115,7 @@ class LLMFB(GeneralRecommender):
         spoken = self.lesson_users.tolist()
         targets = self.lesson_rows.tolist()
         self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
-        self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses])
+        self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses], dtype=torch.float16)
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""

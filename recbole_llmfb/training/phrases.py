@@ -13,6 +13,7 @@ from recbole_llmfb.errors import DataError
 Direction = Literal["more", "less"]
 Share = Literal["train", "valid", "test"]
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
 _VALID_FROM, _TEST_FROM = 0.7, 0.8
 _KINDS = ("more", "less", "like_item", "neutral", "indirect")
 _SLOTS = {"more": "{aspect}", "less": "{aspect}", "like_item": "{item}"}
@@ -58,7 +59,7 @@ def load_phrase_book(path: str | Path | None = None) -> PhraseBook:
     """
     source = Path(path) if path else Path(str(files("recbole_llmfb.training"))) / "phrase_books" / "movies.yaml"
     try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
+        content = yaml.load(source.read_text(encoding="utf-8"), Loader=_LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(source, None, f"no phrase book can be read ({error})", remedy="name a YAML file in UTF-8") from error
     phrases = content.get("phrases") if isinstance(content, dict) else None

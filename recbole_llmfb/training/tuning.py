@@ -65,8 +65,8 @@ class TunedEncoder(Encoder):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     @torch.no_grad()
-    def keep(self, texts: Sequence[str]) -> None:
-        """Run the layers below the trained ones for texts that will come again."""
+    def keep(self, texts: Sequence[str], *, dtype: torch.dtype = torch.float32) -> None:
+        """Run the layers below the trained ones for texts that will come again; dtype: of what is kept."""
         if not self.trained_from:
             return
         new = sorted(set(texts) - self._below.keys(), key=len)
@@ -78,13 +78,13 @@ class TunedEncoder(Encoder):
             embedded: Tensor = self.model.embeddings(input_ids=tokens.ids)  # type: ignore[operator]
             hidden = self._run(embedded, tokens.mask, _layers(self.model)[: self.trained_from])
             for text, states, length in zip(chosen, hidden, tokens.mask.sum(dim=1).tolist(), strict=True):
-                self._below[text] = states[:length].clone()
+                self._below[text] = states[:length].to(dtype, copy=True)
         self.train(was_training)
 
     def hidden(self, texts: Sequence[str], tokens: Tokens) -> Tensor:
         if not self.trained_from or any(text not in self._below for text in texts):
             return super().hidden(texts, tokens)
-        below = pad_sequence([self._below[text] for text in texts], batch_first=True)
+        below = pad_sequence([self._below[text].float() for text in texts], batch_first=True)
         return self._run(below, tokens.mask, _layers(self.model)[self.trained_from :])
 
     def _run(self, hidden: Tensor, mask: Tensor, layers: Sequence[nn.Module]) -> Tensor:

@@ -23,6 +23,7 @@ def random_scorer(seed: int = 0) -> Scorer:
     for name in ("linear", "factors", "item_text", "residual", "popularity", "feedback_scale", "intent_scale", "item_gain"):
         getattr(scorer, name).normal_()
     scorer.linear.fill_diagonal_(0)
+    scorer.feedback_scale.abs_()
     scorer.membership.copy_((torch.rand(ASPECTS, ITEMS) < 0.4).float())
     scorer.mix.copy_(torch.tensor([1.0, 0.4, 0.7, 0.3, 0.2]))
     return scorer
@@ -192,7 +193,7 @@ def test_feedback_is_the_sum_of_what_each_wish_adds(seed: int, wishes: Wishes) -
 @pytest.mark.parametrize("aspect", range(ASPECTS))
 def test_named_attribute_moves_its_items_by_scale_times_weight_and_no_other(aspect: int, weight: float) -> None:
     scorer = random_scorer()
-    scale = float(softplus(scorer.feedback_scale)[0 if weight > 0 else 1])
+    scale = float(scorer.feedback_scale[0 if weight > 0 else 1])
     part = scorer.feedback(named(aspect, weight), 1)[0]
     torch.testing.assert_close(part, scale * weight * scorer.membership[aspect])
 

@@ -9,10 +9,14 @@ import pytest
 import torch
 import yaml
 from conftest import NAME, write_checkerboard  # type: ignore[import-not-found]  # the fixtures' own folder
+from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.serving.recommender import Recommender
+from recbole_llmfb.training.critic import Wording
+from recbole_llmfb.training.episodes import run_episodes
 from recbole_llmfb.training.factors import factors_of
+from recbole_llmfb.training.mixing import tune_scales
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, load_data_and_model, prepare, run_recbole_llmfb
 
 BY_TIME = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "group_by": "user", "mode": "full"}
@@ -176,3 +180,32 @@ def test_a_wrong_value_is_named_with_its_remedy(settings: Settings, key: str, va
     with pytest.raises(ConfigError, match=remedy) as caught:
         prepare("LLMFB", NAME, None, settings(**(OURS | {key: value})))
     assert caught.value.key == key
+
+
+def test_scales_of_wishes_are_near_the_best_for_held_out_targets(settings: Settings, tmp_path: Path) -> None:
+    """In the conversations that serving would have, no other pair is better by more than the error of the difference."""
+    changes = {"epochs": 2, "eval_step": 2, "phrase_book": plain_book(tmp_path)}
+    experiment = prepare("LLMFB", NAME, None, settings(**(OURS | changes)))
+    fit_and_test(experiment, saved=False)
+    model, valid = experiment.model, experiment.valid_data
+    answer = tune_scales(model, valid)
+    chosen = model.scorer.feedback_scale.clone()
+    users, items = valid._dataset.split_interactions(valid._dataset)
+    order = np.random.default_rng(0).choice(len(users), len(users), replace=False)
+    histories, targets = model.histories[users[order]], items[order] - 1
+    wordings: list[Wording] = ["literal" if number % 2 else "indirect" for number in range(len(order))]
+
+    def gains(scale: Tensor) -> np.ndarray[Any, Any]:
+        model.scorer.feedback_scale.copy_(scale)
+        with torch.no_grad():
+            outcomes = run_episodes(
+                model.listener(histories), model.critic("valid"), histories, targets, wordings, seed=0, turns=2
+            )
+        spoke = (outcomes.found != 1) & (np.array(wordings) == "literal")  # this book has no indirect words
+        return 1 / np.log2(1 + outcomes.ranks[spoke, 1])
+
+    ours = gains(chosen)
+    assert answer == pytest.approx(ours.mean(), abs=1e-4)
+    for pair in [(3.0, 3.0), (3.0, 16.0), (16.0, 3.0), (16.0, 16.0), (6.0, 6.0)]:
+        lost = gains(torch.tensor(pair)) - ours
+        assert lost.mean() <= lost.std() / len(lost) ** 0.5 + 1e-6
