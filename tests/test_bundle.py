@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import ATTRIBUTES, STONES, histories, stones, write
 
+from recbole_llmfb import files as whole_files
 from recbole_llmfb.bundle import Histories, load_bundle, promote
-from recbole_llmfb.bundle import files as bundle_files
 from recbole_llmfb.errors import BundleError, UsageError
 
 
@@ -79,7 +79,7 @@ def test_writing_that_fails_leaves_nothing(
     def full(_: Path) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(bundle_files, "flush", full)
+    monkeypatch.setattr(whole_files, "flush", full)
     with pytest.raises(OSError, match="no space"):
         write(tmp_path, **tiny_parts)
     assert {path.name for path in tmp_path.iterdir()} == {version.name, "champion"}

@@ -31,10 +31,11 @@ def _layer(*below: str, libraries: str = "") -> Layer:
 
 LAYERS = {
     "errors": _layer(libraries="pydantic"),
+    "files": _layer(),
     "schema": _layer("errors"),
     "text": _layer("schema", libraries="safetensors torch transformers"),
     "ranking": _layer("schema", libraries="torch"),
-    "bundle": _layer("text", "ranking", libraries="numpy pandas pyarrow"),
+    "bundle": _layer("files", "text", "ranking", libraries="numpy pandas pyarrow"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),
     "serving": _layer("bundle", libraries="fastapi httpx sqlalchemy sqlmodel starlette uvicorn"),
     "evaluation": _layer("training", "serving", libraries="rich"),

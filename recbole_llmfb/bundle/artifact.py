@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from recbole_llmfb.bundle.files import digest, files_below
 from recbole_llmfb.bundle.histories import Histories
 from recbole_llmfb.errors import BundleError
+from recbole_llmfb.files import digest, files_below
 from recbole_llmfb.ranking.fusion import Scorer, Shape
 from recbole_llmfb.schema import Time
 from recbole_llmfb.text.encoder import Encoder

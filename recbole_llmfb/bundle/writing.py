@@ -23,9 +23,9 @@ from recbole_llmfb.bundle.artifact import (
     WEIGHTS,
     Manifest,
 )
-from recbole_llmfb.bundle.files import aside, digest, files_below, publish, replace_text
 from recbole_llmfb.bundle.histories import Histories
 from recbole_llmfb.errors import BundleError, UsageError
+from recbole_llmfb.files import aside, digest, files_below, publish, replace_text
 from recbole_llmfb.ranking.fusion import Scorer
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import ReadingHead
