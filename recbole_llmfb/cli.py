@@ -143,6 +143,29 @@ def recommend(
 
 
 @app.command()
+def convert(
+    kind: Annotated[str, typer.Argument(help="amazon-reviews, yelp, movielens, inspired, redial, cpcd, or jsonl.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="A file or a folder, gzipped or not.")],
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="The new folder for the atomic files.")],
+    name: Annotated[str | None, typer.Option(help="Name of the data set; by default DEST's.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed lines out, and count them.")] = False,
+    meta: Annotated[Path | None, typer.Option(help="amazon-reviews: a file of item metadata.")] = None,
+    text: Annotated[list[Path] | None, typer.Option(help="Movies: a file that describes them; may be repeated.")] = None,
+    tags: Annotated[str, typer.Option(help="movielens: tags as feedback, as keywords, or none.")] = "feedback",
+    all_items: Annotated[bool, typer.Option("--all-items", help="Keep items that nobody has.")] = False,
+    field: Annotated[list[str] | None, typer.Option(metavar="ROLE=KEY", help="jsonl: a key; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a published data set, or a file of your own, into atomic files with text and feedback."""
+    from recbole_llmfb.convert import Options
+    from recbole_llmfb.convert import convert as run
+
+    options = Options.parse(meta=meta, text=text or (), tags=tags, all_items=all_items, field=field or ())
+    report = run(kind, source, destination, name=name, skip_bad=skip_bad, options=options)
+    typer.echo(report.model_dump_json() if as_json else report.text())
+
+
+@app.command()
 def benchmark(
     config: Config,
     only: Annotated[list[str] | None, typer.Option(help="Run these models only; may be repeated.")] = None,

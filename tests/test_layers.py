@@ -38,14 +38,15 @@ LAYERS = {
     "bundle": _layer("files", "text", "ranking", libraries="numpy pandas pyarrow"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),
     "serving": _layer("bundle", libraries="fastapi httpx sqlalchemy sqlmodel starlette uvicorn"),
+    "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
-    "cli": _layer("evaluation", libraries="rich typer"),
+    "cli": _layer("convert", "evaluation", libraries="rich typer"),
     "__main__": _layer("cli"),
     "dashboard": _layer(libraries="numpy pandas plotly streamlit"),
 }
 
 # The command line must start without the training extra: what may import RecBole, it imports inside the command that needs it.
-LAZY_IN_CLI = {"recbole", "hyperopt", "peft", f"{PACKAGE}.training", f"{PACKAGE}.evaluation"}
+LAZY_IN_CLI = {"recbole", "hyperopt", "peft", f"{PACKAGE}.training", f"{PACKAGE}.convert", f"{PACKAGE}.evaluation"}
 # Ranking is pure: no files, no clock, no log, no process.
 IMPURE_MODULES = set("http io logging os pathlib pickle shutil socket sqlite3 subprocess tempfile time urllib".split())
 IMPURE_NAMES = {"open", "print", "input"}
