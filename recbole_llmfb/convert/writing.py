@@ -102,11 +102,11 @@ def cell(value: Cell, kind: str) -> str:
 
 
 def _number(value: int | float | Decimal) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
     if math.isnan(value):
         return ""
-    return str(int(value)) if value == int(value) else repr(value)
+    if value == int(value):
+        return str(int(value))
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else repr(value)
 
 
 def _words(text: str) -> str:

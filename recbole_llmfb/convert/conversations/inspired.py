@@ -6,8 +6,8 @@
   pair to pair, the seeker speaks last in each, and the targets are recommended next. Movies of the seeker are not marked.
 - Turn files, see `turn_files`.
 
-SRC is such a file, or a folder of them. A dialogue that stands in several (the same words, or the beginning of them) is kept from
-the one that says most: tables, then turns, then pairs. Ids of movies are the titles as the files write them, "Alien (1979)".
+SRC is such a file, or a folder of them. A dialogue that stands in several (the same words in its first turns) is kept from the one
+that says most: tables, then turns, then pairs. Ids of movies are the titles as the files write them, "Alien (1979)".
 The mapping stands in `dialogues`.
 
 Source: https://github.com/sweetpeach/Inspired (Hayati et al., EMNLP 2020), https://github.com/yt556677/ReFICR
@@ -37,6 +37,8 @@ from recbole_llmfb.convert.sources import by_format
 from recbole_llmfb.convert.writing import Row, Tables
 
 _QUOTE = "QUOTATION_MARK"  # how the tables write a quotation mark
+_BETWEEN_TITLES = re.compile(r";|(?<=\d\)),")
+_SAME_TURNS = 5  # the packings differ in a word here and there
 
 
 class _Message(Record):
@@ -84,11 +86,11 @@ def _rows(source: Path, options: Options, tally: Tally) -> Iterator[Row]:
 
 
 def _distinct(dialogues: Iterable[Dialogue], tally: Tally) -> Iterator[Dialogue]:
-    """Each dialogue once; one whose words begin an earlier dialogue of another file is that dialogue."""
+    """Each dialogue once; one whose words begin as in another file, or are no more than that, is that dialogue."""
     seen: dict[str, str] = {}
     for dialogue in dialogues:
         tally.read("dialogues")
-        talk = [re.sub(r"\W+", "", turn.text.casefold()) for turn in dialogue.turns if turn.text]
+        talk = [re.sub(r"\W+", "", turn.text.casefold()) for turn in dialogue.turns if turn.text][:_SAME_TURNS]
         if seen.get("|".join(talk), dialogue.file) != dialogue.file:
             tally.leave_out("dialogues", "in another file already")
             continue
@@ -108,7 +110,7 @@ def _tables(path: Path, tally: Tally) -> Iterator[Dialogue]:
             Turn(
                 "seeker" if one.speaker == "SEEKER" else "recommender",
                 one.text.replace(_QUOTE, '"').strip(),
-                names(tuple(one.movies.split(";"))),
+                _titles([one.movies]),
             )
             for one in said
         )
@@ -124,10 +126,15 @@ def _pairs(path: Path, tally: Tally) -> Iterator[Dialogue]:
             yield _dialogue(path, number, pairs)
             pairs = []
         pairs.append(pair)
-        if not names(pair.target):
+        if not _titles(pair.target):
             tally.leave_out("pairs", "without a title")
     if pairs:
         yield _dialogue(path, number + 1, pairs)
+
+
+def _titles(given: Iterable[str]) -> tuple[str, ...]:
+    """Titles apart: semicolons separate them, and commas after a year."""
+    return names(tuple(title for one in given for title in _BETWEEN_TITLES.split(one)))
 
 
 def _continues(pair: _Pair, before: _Pair) -> bool:
@@ -136,7 +143,7 @@ def _continues(pair: _Pair, before: _Pair) -> bool:
 
 def _dialogue(path: Path, number: int, pairs: list[_Pair]) -> Dialogue:
     """One dialogue; its last answer, which no context holds, has no text."""
-    targets = {len(pair.context): names(pair.target) for pair in pairs}
+    targets = {len(pair.context): _titles(pair.target) for pair in pairs}
     texts = [*pairs[-1].context, ""]
     turns = (
         Turn("recommender" if (len(texts) - index) % 2 else "seeker", text.strip(), targets.get(index, ()))

@@ -46,6 +46,7 @@ LACKS_TEXT = "items found in no file of movie texts"
 _LABEL = re.compile(r"\b(Title|Actors|Directors?|Gneres|Genres|Description|Overview)\s*:")
 _BETWEEN = re.compile(r"\s*(?:,\s*(?:and\s+)?|\*|;)\s*")
 _NOTHING = frozenset({"", "nan", "n/a", "unknown", "none"})
+_SAME_GENRE = {"Science Fiction": "Sci-Fi", "Science fiction": "Sci-Fi"}
 _UNIT = "movie texts"
 
 
@@ -114,7 +115,7 @@ def movie_row(
         "item_id": item,
         "title": name.title,
         "release_year": name.year or next((text.year for text in texts if text.year), ""),
-        "genres": genres or next((text.genres for text in texts if text.genres), ()),
+        "genres": [_SAME_GENRE.get(one, one) for one in genres or next((text.genres for text in texts if text.genres), ())],
         "keywords": [*keywords, *(keyword for text in texts for keyword in text.keywords)],
         "people": [person for text in texts for person in text.people],
         "plot": next((text.plot for text in texts if text.plot), ""),
