@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,12 @@ def run(*arguments: str) -> int:
         (["train", "none.yaml"], 2, "none.yaml"),
         (["train", "none.yaml", "--set", "epochs"], 2, "key=value"),
         (["benchmark", "none.yaml"], 2, "none.yaml"),
+        (["convert", "cpcd"], 2, "Missing argument"),
+        (["convert", "netflix", "nowhere", "out"], 2, "no such kind 'netflix'; choose one of amazon-reviews"),
+        (["convert", "cpcd", "nowhere", "out"], 2, "nowhere: no such file or folder"),
+        (["convert", "cpcd", "nowhere", "out", "--tags", "all"], 2, "--tags 'all'"),
+        (["convert", "jsonl", "nowhere", "out", "--field", "user"], 2, "role=key"),
+        (["convert", "yelp", "nowhere", "out", "--meta", "nowhere"], 2, "--meta is no option of yelp"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(
@@ -62,7 +69,20 @@ def test_unknown_ids_are_named_and_ignored(bundle: Bundle, capsys: pytest.Captur
     assert "not in the catalogue: nothing" in capsys.readouterr().out
 
 
+def test_a_conversion_accounts_for_every_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "said.jsonl"
+    source.write_text('{"user_id": "u", "item_id": "i", "timestamp": 5, "say": "hm"}\nnonsense\n')
+    command = ["convert", "jsonl", str(source), str(tmp_path / "mine"), "--field", "text=say"]
+    assert run(*command) == 1
+    assert f"{source}, line 2: not JSON" in capsys.readouterr().err
+    assert run(*command, "--skip-bad", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"]["lines"] == {"read": 2, "kept": 1, "left_out": 1, "reasons": {"malformed": 1}}
+    assert report["rows"] == {"mine.inter": 1, "mine.item": 1, "mine.feedback": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "said.jsonl"]
+
+
 def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "recbole_llmfb", "--help"], capture_output=True, text=True, check=True)
-    for command in ("train", "tune", "evaluate", "rank", "recommend", "benchmark", "demo"):
+    for command in ("train", "tune", "evaluate", "rank", "recommend", "convert", "benchmark", "demo"):
         assert f"  {command} " in done.stdout

@@ -1,29 +1,26 @@
-"""Reads the files of a source: plain or gzipped, as their content says, one record at a time, each checked against a model.
+"""Reads the files of a source, one record at a time, each checked against a model.
 
 A line that is not what it should be becomes a `DataError` with file, line and remedy, and goes to the tally, which stops or
 counts. What no line can be blamed for (a damaged gzip stream, a header without a needed column, a document that is not JSON)
-stops always. Lines of white space mean nothing. A byte order mark is skipped.
+stops always. Lines of white space mean nothing.
 """
 
 import ast
 import csv
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
-from tqdm import tqdm
 
+from recbole_llmfb.convert.lines import encoding_problem, lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.errors import DataError
 
 SKIP = "mend the line, or pass --skip-bad to leave such lines out"
 
-_GZIP = b"\x1f\x8b"
-_LINES_PER_TICK = 4096
+_LINES_UNTIL_AN_OBJECT = 4096
 
 
 class Record(BaseModel):
@@ -33,42 +30,6 @@ class Record(BaseModel):
 
 
 Parsed = TypeVar("Parsed", bound=Record)
-
-
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of every line. Bytes that are not UTF-8 become lone surrogates, see `encoding_problem`.
-
-    Raises:
-        DataError: a gzip stream that is damaged or cut off.
-    """
-    number = 0
-    with path.open("rb") as raw, _progress(path) as bar:
-        stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
-        try:
-            for number, line in enumerate(stream, start=1):
-                text = line.decode("utf-8", "surrogateescape")
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
-                if number % _LINES_PER_TICK == 0:
-                    bar.update(raw.tell() - bar.n)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            problem = f"the gzip stream ends or breaks after this line ({error})"
-            raise DataError(path, number, problem, remedy="get the file again, it is not whole") from error
-
-
-def is_json(path: Path) -> bool:
-    """Whether the first line with something in it begins a JSON object."""
-    return next((line.lstrip().startswith("{") for _, line in lines(path) if line.strip()), False)
-
-
-def encoding_problem(text: str) -> str | None:
-    """What is wrong with a line that is not UTF-8, as the number and value of its first wrong byte."""
-    if text.isascii():
-        return None
-    at = next((at for at, character in enumerate(text) if "\udc80" <= character <= "\udcff"), None)
-    if at is None:
-        return None
-    place = len(text[:at].encode("utf-8", "surrogateescape")) + 1
-    return f"byte {place} of the line, 0x{ord(text[at]) - 0xDC00:02x}, is not UTF-8"
 
 
 def json_lines(
@@ -172,7 +133,7 @@ def first_names(path: Path) -> frozenset[str]:
             try:
                 found = _decode(line, loose=True)
             except _Problem:
-                if line.strip() == "{" or number > _LINES_PER_TICK:
+                if line.strip() == "{" or number > _LINES_UNTIL_AN_OBJECT:
                     return frozenset()
                 continue
             return frozenset(found) if isinstance(found, dict) else frozenset()
@@ -230,7 +191,3 @@ def _line_of(path: Path, key: str) -> int | None:
     start = f"{json.dumps(key)}:"
     escaped = f"{json.dumps(key, ensure_ascii=False)}:"
     return next((number for number, line in lines(path) if start in line or escaped in line), None)
-
-
-def _progress(path: Path) -> "tqdm[Any]":
-    return tqdm(total=path.stat().st_size, desc=path.name, unit="B", unit_scale=True, delay=2, leave=False, disable=None)

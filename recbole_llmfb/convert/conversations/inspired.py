@@ -6,9 +6,9 @@
   pair to pair, the seeker speaks last in each, and the targets are recommended next. Movies of the seeker are not marked.
 - Turn files, see `turn_files`.
 
-SRC is such a file, or a folder of them. A dialogue that stands in several (the same words in its first turns) is kept from the one
-that says most: tables, then turns, then pairs. Ids of movies are the titles as the files write them, "Alien (1979)".
-The mapping stands in `dialogues`.
+SRC is such a file, or a folder of them. A dialogue that stands in several (the same words in its first turns) is kept from the
+one that says most: tables, then turns, then pairs. Ids of movies are the titles as the files write them, "Alien (1979)". The
+mapping stands in `dialogues`.
 
 Source: https://github.com/sweetpeach/Inspired (Hayati et al., EMNLP 2020), https://github.com/yt556677/ReFICR
 """

@@ -26,8 +26,9 @@ from typing import Any, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
+from recbole_llmfb.convert.lines import is_json
 from recbole_llmfb.convert.options import Options
-from recbole_llmfb.convert.reading import Record, csv_rows, first_names, is_json, json_lines
+from recbole_llmfb.convert.reading import Record, csv_rows, first_names, json_lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
 from recbole_llmfb.convert.writing import Cells, Row, Tables
