@@ -15,7 +15,9 @@ _LINES_PER_TICK = 4096
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of every line, without a byte order mark. Bytes that are not UTF-8 become lone surrogates, see `encoding_problem`.
+    """Number (from 1) and text of every line, without a byte order mark.
+
+    Bytes that are not UTF-8 become lone surrogates, see `encoding_problem`.
 
     Raises:
         DataError: a gzip stream that is damaged or cut off.

@@ -3,6 +3,10 @@
 A header of `name:type` cells, one row per line, tabs between values, quotes plain. No value holds a tab, a newline, a carriage
 return or a NUL: in a text, every run of white space is one space; in an id, each of them is a space, and nothing else changes.
 The entries of a sequence are separated by `SEPARATOR`, because names of genres and people hold spaces; in an entry it is a slash.
+
+`.inter`, `.item` and `.user` must be readable by RecBole itself, for its own models: it knows no texts, and takes a quotation
+mark that begins a value for the beginning of a quoted one. So there a text has the type `WORDS`, which is a sequence of one
+entry, and a quotation mark at the beginning of a sequence is written as a typographic one.
 """
 
 import math
@@ -17,6 +21,9 @@ import yaml
 
 SEPARATOR = "|"
 """Between the entries of a sequence; the configuration that is written beside the files says so to RecBole."""
+
+WORDS = "words"
+"""The type of a text in one of RecBole's own files: `token_seq` in the header, and not loaded by RecBole."""
 
 Cell = str | int | float | Decimal | Iterable[str] | None
 Cells = dict[str, Cell]
@@ -37,7 +44,7 @@ class Tables:
 
     columns: suffix of a file -> column -> type, in the order of the header; rows: read once, in the order of the source;
     settings: what a configuration must say to use the files, such as ITEM_TEXT_FIELDS; load: suffix -> columns for RecBole to
-    load, by default all, but texts, which it never sees; with no columns, it loads no such file.
+    load, by default all but `WORDS`; with no columns, it loads no such file.
     """
 
     columns: Mapping[str, Mapping[str, str]]
@@ -58,7 +65,8 @@ def write_tables(tables: Tables, folder: Path, name: str) -> dict[str, int]:
         for suffix, columns in tables.columns.items():
             opened = (folder / f"{name}.{suffix}").open("w", encoding="utf-8", newline="\n")
             files[suffix] = stack.enter_context(opened)
-            files[suffix].write("\t".join(f"{column}:{kind}" for column, kind in columns.items()) + "\n")
+            header = (f"{column}:{'token_seq' if kind == WORDS else kind}" for column, kind in columns.items())
+            files[suffix].write("\t".join(header) + "\n")
         for row in tables.rows:
             cells = (cell(row.cells.get(column), kind) for column, kind in tables.columns[row.file].items())
             files[row.file].write("\t".join(cells) + "\n")
@@ -72,7 +80,7 @@ def write_tables(tables: Tables, folder: Path, name: str) -> dict[str, int]:
 def write_settings(tables: Tables, written: Iterable[str], folder: Path, name: str, data_path: Path) -> None:
     """Write `<name>.yaml`, a configuration that lacks a model only: where the files are, and how they are read and split."""
     suffixes = [suffix for suffix in ("inter", "item", "user") if f"{name}.{suffix}" in written]
-    shown = {suffix: [column for column, kind in tables.columns[suffix].items() if kind != "text"] for suffix in suffixes}
+    shown = {suffix: [column for column, kind in tables.columns[suffix].items() if kind != WORDS] for suffix in suffixes}
     by_time = {"order": "TO", "split": {"LS": "valid_and_test"}, "group_by": "user", "mode": "full"}
     shown = {suffix: list(columns) for suffix, columns in (shown | dict(tables.load)).items() if columns}
     settings = {
@@ -88,13 +96,14 @@ def write_settings(tables: Tables, written: Iterable[str], folder: Path, name: s
 
 
 def cell(value: Cell, kind: str) -> str:
-    """A value as it stands in a file, for one of the types of `training.atomic`."""
+    """A value as it stands in a file, for one of the types of `training.atomic` or `WORDS`."""
     if value is None:
         return ""
-    if kind == "token_seq":
+    if kind in ("token_seq", WORDS):
         entries = value if isinstance(value, Iterable) and not isinstance(value, str) else [str(value)]
         whole = (_words(entry).replace(SEPARATOR, "/") for entry in entries)
-        return SEPARATOR.join(dict.fromkeys(entry for entry in whole if entry))
+        joined = SEPARATOR.join(dict.fromkeys(entry for entry in whole if entry))
+        return f"“{joined[1:]}" if joined.startswith('"') else joined
     if isinstance(value, int | float | Decimal):
         return _number(value)
     text = value if isinstance(value, str) else " ".join(value)

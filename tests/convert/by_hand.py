@@ -123,7 +123,7 @@ MOVIELENS = Source(
         "movies.csv": table(
             "movieId,title,genres",
             (10, "Usual Suspects, The (1995)", "Crime|Thriller"),
-            (20, "Heat (1995)", "(no genres listed)"),
+            (20, '"Heat (1995)', "(no genres listed)"),
             (30, "Unseen (2000)", "Drama"),
         ),
         "tags.csv": table(

@@ -13,6 +13,7 @@ from recbole_llmfb.convert.report import MALFORMED
 from recbole_llmfb.errors import DataError, UsageError
 from recbole_llmfb.training.config import build_config
 from recbole_llmfb.training.dataset import FeedbackDataset
+from recbole_llmfb.training.quick_start import load_dataset
 
 every_kind = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.kind)
 
@@ -39,6 +40,16 @@ def test_the_files_load_as_a_dataset(source: Source, tmp_path: Path) -> None:
     }
     titles = {row["item_id"]: row.get("title") or row["item_id"] for row in items}
     assert dict(zip(dataset.item_table["item"][1:], dataset.item_table["title"][1:], strict=True)) == titles
+
+
+@every_kind
+def test_recbole_s_own_models_read_the_same_interactions(source: Source, tmp_path: Path) -> None:
+    convert(source.kind, source.write(tmp_path / "source"), tmp_path / "small", options=source.options)
+    dataset = load_dataset(build_config("BPR", None, [tmp_path / "small" / "small.yaml"], {"use_gpu": False}))
+    assert not isinstance(dataset, FeedbackDataset)
+    users, items = (dataset.id2token(field, dataset.inter_feat[field]) for field in ("user_id", "item_id"))
+    assert set(zip(users, items, strict=True)) == {(row["user_id"], row["item_id"]) for row in rows(tmp_path / "small", "inter")}
+    assert dataset.item_num == 1 + len(rows(tmp_path / "small", "item"))
 
 
 @every_kind

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recbole_llmfb.convert.reading import Record, csv_rows, json_lines
 from recbole_llmfb.convert.report import Tally
-from recbole_llmfb.convert.writing import Row, Tables, cell, write_tables
+from recbole_llmfb.convert.writing import WORDS, Row, Tables, cell, write_tables
 from recbole_llmfb.errors import DataError
 from recbole_llmfb.training.atomic import read_atomic
 
@@ -104,6 +104,9 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
         (float("nan"), "float", ""),
         (["a b", "c|d", " ", "a b"], "token_seq", "a b|c/d"),
         ("one", "token_seq", "one"),
+        (['"Weird Al"', "b"], "token_seq", '“Weird Al"|b'),
+        ('"Great\n Performances" | Cats', WORDS, '“Great Performances" / Cats'),
+        ('"so"', "text", '"so"'),
         ("a\tb\r\n c\0", "text", "a b c"),
         ("a\t\tb", "token", "a  b"),
         ("\ud83d\ude00 \ud83d", "text", "😀 \ufffd"),

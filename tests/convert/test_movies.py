@@ -40,7 +40,7 @@ def test_ratings_tags_and_movies(tmp_path: Path) -> None:
     ]
     assert cells(folder, "item", "item_id", "title", "release_year", "genres") == [
         ("10", "Usual Suspects, The", "1995", "Crime|Thriller"),
-        ("20", "Heat", "1995", ""),
+        ("20", "“Heat", "1995", ""),
     ]
     assert report.counts["tags"].reasons == {"of users without a rating": 1}
     assert report.counts["movies"].reasons == {"without a rating or tag": 1}
@@ -68,7 +68,7 @@ def test_texts_are_joined_by_tmdb_id_and_by_title_and_year(tmp_path: Path) -> No
     folder, _ = converted(tmp_path, "movielens", MOVIELENS.files, text=tuple(paths))
     assert cells(folder, "item", "title", "genres", "keywords", "plot") == [
         ("Usual Suspects, The", "Crime|Thriller", "twist ending|heist", "A line-up."),
-        ("Heat", "Sci-Fi", "", "A heist."),
+        ("“Heat", "Sci-Fi", "", "A heist."),
     ]
 
 

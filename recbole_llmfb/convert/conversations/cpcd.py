@@ -28,10 +28,10 @@ from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, first_names, json_lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
-from recbole_llmfb.convert.writing import Cells, Row, Tables
+from recbole_llmfb.convert.writing import WORDS, Cells, Row, Tables
 from recbole_llmfb.training.feedback_table import COLUMNS
 
-_ITEM = {"item_id": "token", "title": "text", "artists": "token_seq", "album": "text"}
+_ITEM = {"item_id": "token", "title": WORDS, "artists": "token_seq", "album": WORDS}
 _INTER = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float", "turn": "float"}
 _SETTINGS = {
     "ITEM_TEXT_FIELDS": ["title", "artists", "album"],

@@ -24,17 +24,17 @@ from pydantic import Field, field_validator
 from recbole_llmfb.convert.movies.titles import Name, split_name, title_keys
 from recbole_llmfb.convert.reading import Record, csv_rows, document_entries, first_names, parse
 from recbole_llmfb.convert.report import Tally
-from recbole_llmfb.convert.writing import Cell
+from recbole_llmfb.convert.writing import WORDS, Cell
 from recbole_llmfb.errors import DataError
 
 MOVIE_COLUMNS = {
     "item_id": "token",
-    "title": "text",
+    "title": WORDS,
     "release_year": "token",
     "genres": "token_seq",
     "keywords": "token_seq",
     "people": "token_seq",
-    "plot": "text",
+    "plot": WORDS,
 }
 MOVIE_SETTINGS = {
     "ITEM_TEXT_FIELDS": ["title", "release_year", "genres", "keywords", "people", "plot"],

@@ -31,18 +31,18 @@ from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, csv_rows, first_names, json_lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
-from recbole_llmfb.convert.writing import Cells, Row, Tables
+from recbole_llmfb.convert.writing import WORDS, Cells, Row, Tables
 from recbole_llmfb.errors import DataError
 from recbole_llmfb.training.feedback_table import COLUMNS
 
 INTER_COLUMNS = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 _ITEM = {
     "item_id": "token",
-    "title": "text",
+    "title": WORDS,
     "brand": "token",
     "categories": "token_seq",
-    "features": "text",
-    "description": "text",
+    "features": WORDS,
+    "description": WORDS,
     "price": "float",
 }
 _SAID = {name: kind for name, kind in COLUMNS.items() if name != "slate_id"}

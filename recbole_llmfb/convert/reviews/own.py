@@ -27,7 +27,7 @@ from pydantic import AliasChoices, AliasPath, Field, create_model, field_validat
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, json_lines
 from recbole_llmfb.convert.report import Tally
-from recbole_llmfb.convert.writing import Cells, Row, Tables
+from recbole_llmfb.convert.writing import WORDS, Cells, Row, Tables
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.training.feedback_table import COLUMNS
 
@@ -44,7 +44,7 @@ ROLES = {
     "categories": "categories",
 }
 
-_ABOUT = {"title": "text", "categories": "token_seq", "description": "text"}
+_ABOUT = {"title": WORDS, "categories": "token_seq", "description": WORDS}
 _COLUMNS = {
     "inter": {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"},
     "item": {"item_id": "token", **_ABOUT},

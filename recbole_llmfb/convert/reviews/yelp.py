@@ -22,14 +22,14 @@ from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, first_names, json_lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
-from recbole_llmfb.convert.writing import Cells, Row, Tables
+from recbole_llmfb.convert.writing import WORDS, Cells, Row, Tables
 from recbole_llmfb.errors import DataError
 from recbole_llmfb.training.feedback_table import COLUMNS
 
 _COLUMNS = {
     "inter": {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"},
     "user": {"user_id": "token", "yelping_since": "float"},
-    "item": {"item_id": "token", "title": "text", "city": "token", "state": "token", "categories": "token_seq"},
+    "item": {"item_id": "token", "title": WORDS, "city": "token", "state": "token", "categories": "token_seq"},
     "feedback": {name: kind for name, kind in COLUMNS.items() if name != "slate_id"},
 }
 _SETTINGS = {
