@@ -10,9 +10,9 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from recbole_llmfb.convert.lines import encoding_problem, lines
 from recbole_llmfb.convert.report import Tally
@@ -28,6 +28,9 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, allow_inf_nan=False)
 
+
+Seconds = Annotated[int, Field(ge=-62_135_596_800, lt=253_402_300_800)]
+"""Seconds since 1970 in the years 1 to 9999, as `training.atomic` reads them; milliseconds lie outside."""
 
 Parsed = TypeVar("Parsed", bound=Record)
 
@@ -88,13 +91,13 @@ def json_document(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is not, with the line where it stops being so.
     """
-    text = ""
+    text = []
     for number, line in lines(path):
         if problem := encoding_problem(line):
             raise DataError(path, number, problem, remedy="save the file as UTF-8")
-        text += line
+        text.append(line)
     try:
-        document = json.loads(text)
+        document = json.loads("".join(text))
     except json.JSONDecodeError as error:
         problem = f"not JSON ({error.msg} at column {error.colno})"
         raise DataError(

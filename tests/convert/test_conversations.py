@@ -106,6 +106,18 @@ def test_what_is_known_afterwards_is_not_loaded(tmp_path: Path) -> None:
     assert "rating" not in settings and "outcome" not in settings and "turn" in settings
 
 
+def test_a_conversation_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
+    again = {
+        "redial": {"a.jsonl": official(), "b.jsonl": official()},
+        "cpcd": {f"{n}.jsonl": CPCD.files["dialogs.jsonl"] for n in "ab"},
+    }
+    for kind, files in again.items():
+        (tmp_path / kind).mkdir()
+        folder, report = converted(tmp_path / kind, kind, files)
+        assert len(cells(folder, "feedback", "feedback_id")) == len(set(cells(folder, "feedback", "feedback_id")))
+        assert any("of an id that was there already" in count.reasons for count in report.counts.values())
+
+
 # INSPIRED
 
 

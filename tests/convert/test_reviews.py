@@ -99,6 +99,7 @@ def test_metadata_may_be_named_by_an_option(tmp_path: Path) -> None:
         ({"asin": ""}, "asin: "),
         ({"unixReviewTime": None}, "needs unixReviewTime in seconds"),
         ({"overall": "NaN"}, "overall: "),
+        ({"unixReviewTime": 1588687728923}, "unixReviewTime: .*less than 253402300800, not 1588687728923"),
     ],
 )
 def test_what_is_wrong_with_a_review_is_named(change: dict[str, object], problem: str, tmp_path: Path) -> None:
@@ -166,6 +167,8 @@ def test_keys_have_defaults_and_a_dot_may_be_part_of_one(tmp_path: Path) -> None
     ("line", "problem"),
     [
         ({"user_id": "u", "timestamp": "yesterday", "text": "x"}, "timestamp: .*a date such as.*'yesterday'"),
+        ({"user_id": "u", "timestamp": "NaN", "text": "x"}, "timestamp: .*seconds or milliseconds"),
+        ({"user_id": "u", "timestamp": -5, "text": "x"}, "timestamp: .*seconds or milliseconds"),
         ({"user_id": "u", "timestamp": 1, "rating": 10, "text": "x"}, "rating: .*1 to 5"),
         ({"user_id": "u", "timestamp": 1}, "an item, a text or a rating"),
         ({"timestamp": 1, "text": "x"}, "user_id: field required"),

@@ -71,17 +71,20 @@ def _rows(source: Path, tally: Tally) -> Iterator[Row]:
         return "conversations" if first_names(path) >= {"id", "turns"} else None
 
     tracks: dict[str, _Track | None] = {}
-    number = 0
+    ids = set[str]()
     for path in by_format(source, known, tally, needs="CPCD's dialogues (.jsonl)")["conversations"]:
         for one in json_lines(path, _Conversation, tally, "conversations"):
             if not any(turn.liked_results for turn in one.turns):
                 tally.leave_out("conversations", "without a liked track")
                 continue
+            if one.id in ids:
+                tally.leave_out("conversations", "of an id that was there already")
+                continue
             for track, about in one.tracks.items():
                 tracks[track] = tracks.get(track) or about
             tracks |= {track: None for turn in one.turns for track in _judged(turn) if track not in tracks}
-            yield from _conversation(number, one, tally)
-            number += 1
+            yield from _conversation(len(ids), one, tally)
+            ids.add(one.id)
     for track, described in tracks.items():
         tally.note("tracks without a description", described is None)
         about = described or _Track()

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.writing import Cells, Row
 from recbole_llmfb.training.feedback_table import COLUMNS, REQUIRED
 
@@ -82,6 +83,20 @@ def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
 def moment(dialogue: int, turn: int) -> int:
     """The time of a turn, in seconds: dialogues are days, turns seconds."""
     return _DAY * (dialogue + 1) + turn
+
+
+def with_movies(dialogues: Iterable[Dialogue], tally: Tally) -> Iterator[tuple[int, Dialogue]]:
+    """Number (from 0) and dialogue of those that mention a movie; the second one of an id is left out."""
+    ids = set[str]()
+    for dialogue in dialogues:
+        tally.read("dialogues")
+        if dialogue.id in ids:
+            tally.leave_out("dialogues", "of an id that was there already")
+        elif not any(turn.items for turn in dialogue.turns):
+            tally.leave_out("dialogues", "without a movie")
+        else:
+            ids.add(dialogue.id)
+            yield len(ids) - 1, dialogue
 
 
 def dialogue_rows(number: int, dialogue: Dialogue) -> Iterator[Row]:

@@ -26,8 +26,10 @@ from recbole_llmfb.convert.conversations.dialogues import (
     Turn,
     dialogue_rows,
     merged,
+    with_movies,
 )
 from recbole_llmfb.convert.conversations.turn_files import TURN_KEYS, names, short_name, turn_dialogues
+from recbole_llmfb.convert.lines import is_json
 from recbole_llmfb.convert.movies.movie_text import LACKS_TEXT, MOVIE_COLUMNS, MOVIE_SETTINGS, movie_row, read_movie_texts
 from recbole_llmfb.convert.movies.titles import split_name
 from recbole_llmfb.convert.options import Options
@@ -66,7 +68,7 @@ def _format(path: Path) -> str | None:
         return "tables"
     if found >= TURN_KEYS:
         return "turns"
-    return "pairs" if path.name.removesuffix(".gz").endswith(".json") else None
+    return "pairs" if is_json(path) else None
 
 
 def _rows(source: Path, options: Options, tally: Tally) -> Iterator[Row]:
@@ -74,7 +76,7 @@ def _rows(source: Path, options: Options, tally: Tally) -> Iterator[Row]:
     readers = {"tables": _tables, "turns": turn_dialogues, "pairs": _pairs}
     dialogues = (one for name, reader in readers.items() for path in files.get(name, ()) for one in reader(path, tally))
     items: dict[str, None] = {}
-    for number, dialogue in enumerate(_distinct(dialogues, tally)):
+    for number, dialogue in with_movies(_distinct(dialogues, tally), tally):
         yield from dialogue_rows(number, dialogue)
         items.update(dict.fromkeys(item for turn in dialogue.turns for item in turn.items))
     texts = read_movie_texts(options.text, tally)
@@ -89,16 +91,13 @@ def _distinct(dialogues: Iterable[Dialogue], tally: Tally) -> Iterator[Dialogue]
     """Each dialogue once; one whose words begin as in another file, or are no more than that, is that dialogue."""
     seen: dict[str, str] = {}
     for dialogue in dialogues:
-        tally.read("dialogues")
         talk = [re.sub(r"\W+", "", turn.text.casefold()) for turn in dialogue.turns if turn.text][:_SAME_TURNS]
         if seen.get("|".join(talk), dialogue.file) != dialogue.file:
+            tally.read("dialogues")
             tally.leave_out("dialogues", "in another file already")
             continue
         seen.update(dict.fromkeys(("|".join(talk[: count + 1]) for count in range(len(talk))), dialogue.file))
-        if any(turn.items for turn in dialogue.turns):
-            yield dialogue
-        else:
-            tally.leave_out("dialogues", "without a movie")
+        yield dialogue
 
 
 def _tables(path: Path, tally: Tally) -> Iterator[Dialogue]:

@@ -29,8 +29,10 @@ from recbole_llmfb.convert.conversations.dialogues import (
     Turn,
     dialogue_rows,
     merged,
+    with_movies,
 )
 from recbole_llmfb.convert.conversations.turn_files import TURN_KEYS, names, short_name, turn_dialogues
+from recbole_llmfb.convert.lines import is_json
 from recbole_llmfb.convert.movies.movie_text import (
     LACKS_TEXT,
     MOVIE_COLUMNS,
@@ -89,21 +91,15 @@ def _format(path: Path) -> str | None:
         return "official"
     if found >= TURN_KEYS:
         return "turns"
-    return "movies" if path.name.removesuffix(".gz").endswith(".json") else None
+    return "movies" if is_json(path) else None
 
 
 def _rows(source: Path, options: Options, tally: Tally) -> Iterator[Row]:
     files = by_format(source, _format, tally, needs="ReDial's JSON lines, turn files (.jsonl) or movies.json")
     catalogue = MovieTexts(text for path in files.get("movies", ()) for text in read_described(path, tally))
     items: dict[str, None] = {}
-    number = 0
-    for dialogue in _dialogues(files, catalogue, tally):
-        tally.read("dialogues")
-        if not any(turn.items for turn in dialogue.turns):
-            tally.leave_out("dialogues", "without a movie")
-            continue
+    for number, dialogue in with_movies(_dialogues(files, catalogue, tally), tally):
         yield from dialogue_rows(number, dialogue)
-        number += 1
         items.update(dict.fromkeys(item for turn in dialogue.turns for item in turn.items))
     yield from _items(list(items), catalogue, read_movie_texts(options.text, tally), tally)
 

@@ -21,7 +21,7 @@ from pydantic import Field
 from recbole_llmfb.convert.movies.movie_text import LACKS_TEXT, MOVIE_COLUMNS, MOVIE_SETTINGS, movie_row, read_movie_texts
 from recbole_llmfb.convert.movies.titles import split_name
 from recbole_llmfb.convert.options import Options
-from recbole_llmfb.convert.reading import Record, csv_rows
+from recbole_llmfb.convert.reading import Record, Seconds, csv_rows
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.writing import Cells, Row, Tables
 from recbole_llmfb.errors import DataError
@@ -36,14 +36,14 @@ class _Rating(Record):
     user: str = Field(alias="userId", min_length=1)
     movie: str = Field(alias="movieId", min_length=1)
     rating: float = Field(ge=0.5, le=5)
-    time: int = Field(alias="timestamp")
+    time: Seconds = Field(alias="timestamp")
 
 
 class _Tag(Record):
     user: str = Field(alias="userId", min_length=1)
     movie: str = Field(alias="movieId", min_length=1)
     tag: str = ""
-    time: int = Field(alias="timestamp")
+    time: Seconds = Field(alias="timestamp")
 
 
 class _Movie(Record):

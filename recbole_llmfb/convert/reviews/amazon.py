@@ -28,7 +28,7 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from recbole_llmfb.convert.lines import is_json
 from recbole_llmfb.convert.options import Options
-from recbole_llmfb.convert.reading import Record, csv_rows, first_names, json_lines
+from recbole_llmfb.convert.reading import Record, Seconds, csv_rows, first_names, json_lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
 from recbole_llmfb.convert.writing import WORDS, Cells, Row, Tables
@@ -62,8 +62,8 @@ class _Review(Record):
     rating: float = Field(validation_alias=AliasChoices("overall", "rating"), ge=1, le=5)
     text: str | None = Field(default=None, validation_alias=AliasChoices("reviewText", "text"))
     summary: str | None = Field(default=None, validation_alias=AliasChoices("summary", "title"))
-    seconds: int | None = Field(default=None, validation_alias="unixReviewTime")
-    milliseconds: int | None = Field(default=None, validation_alias="timestamp")
+    seconds: Seconds | None = Field(default=None, validation_alias="unixReviewTime")
+    milliseconds: int | None = Field(default=None, ge=0, lt=10**15, validation_alias="timestamp")
 
     @model_validator(mode="after")
     def _has_time(self) -> Self:
@@ -107,6 +107,11 @@ class _Meta(Record):
         """Ranges and the scraps of web pages that stand here in 2018 are no price."""
         found = _PRICE.fullmatch(value.strip()) if isinstance(value, str) else None
         return found[1].replace(",", "") if found else None if isinstance(value, str) else value
+
+
+def _title(text: str) -> str:
+    """A title, or nothing where a script of the page was taken for one, as in some lines of 2018."""
+    return "" if "getTime" in text else plain(text)
 
 
 def plain(text: str) -> str:
@@ -174,7 +179,7 @@ def _items(metas: list[Path], had: dict[str, None], tally: Tally, *, all_items: 
             else:
                 described.add(meta.item)
                 texts = {name: plain(" ".join(getattr(meta, name))) for name in ("features", "description")}
-                names = {"title": plain(meta.title or ""), "brand": plain(meta.brand or "")}
+                names = {"title": _title(meta.title or ""), "brand": plain(meta.brand or "")}
                 kinds = [plain(one) for one in meta.categories]
                 yield Row("item", {"item_id": meta.item, **names, **texts, "categories": kinds, "price": meta.price})
     without = [item for item in had if item not in described]

@@ -55,7 +55,7 @@ _SETTINGS = {
     "ITEM_TITLE_FIELD": "title",
     "ITEM_ATTRIBUTE_FIELDS": {"categories": "keyword"},
 }
-_FIRST_MILLISECOND = Decimal(10) ** 11
+_FIRST_MILLISECOND, _LAST_MILLISECOND = Decimal(10) ** 11, Decimal(10) ** 14
 _REMEDY = "mend the line, name the right keys with --field ROLE=KEY, or pass --skip-bad to leave such lines out"
 
 
@@ -92,6 +92,8 @@ class _Line(Record):
             number = Decimal(str(value))
         except InvalidOperation:
             return _seconds(value)
+        if not number.is_finite() or not 0 <= number < _LAST_MILLISECOND:
+            raise ValueError("must be seconds or milliseconds since 1970")
         return number / 1000 if number >= _FIRST_MILLISECOND else number
 
     @field_validator("categories", mode="before", check_fields=False)
