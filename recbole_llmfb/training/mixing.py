@@ -126,7 +126,7 @@ def tune_scales(model: Any, valid_data: Any) -> float:
         ahead = (scores > scores.gather(1, goals)) & ~seen
         return 1 / torch.log2(2.0 + ahead.sum(dim=1))
 
-    gains = {scale: gain(scale) for scale in product(_SCALES, _SCALES)}
+    gains: dict[tuple[float, float], Tensor] = {scale: gain(scale) for scale in product(_SCALES, _SCALES)}
     best = max(gains.values(), key=lambda of_scale: float(of_scale.mean()))
     near = [scale for scale, of_scale in gains.items() if _within_one_error(best - of_scale)]
     chosen = max(near, key=lambda scale: (scale[1], -scale[0]))
@@ -136,7 +136,7 @@ def tune_scales(model: Any, valid_data: Any) -> float:
 
 def _within_one_error(lost: Tensor) -> bool:
     """Whether the mean of paired differences (N,) is at most its standard error."""
-    return float(lost.mean()) <= float(lost.std(correction=0)) / len(lost) ** 0.5
+    return lost.mean().item() <= lost.std(correction=0).item() / len(lost) ** 0.5
 
 
 def best_temperature(logits: Tensor, labels: Tensor) -> float:

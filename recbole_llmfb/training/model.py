@@ -151,7 +151,7 @@ class LLMFB(GeneralRecommender):
             histories = self.histories[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
             losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
         if self.lessons:
-            count = 3 * config["encoder_texts_per_step"] // 4
+            count = 7 * config["encoder_texts_per_step"] // 8
             chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
             reading, critiqued = self._lesson_losses(chosen)
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
@@ -183,7 +183,7 @@ class LLMFB(GeneralRecommender):
         if not self.encoder.tuned or not self.training:
             return vectors
         sample = torch.unique(rows)
-        sample = sample[torch.randperm(len(sample))[: self.options["encoder_texts_per_step"] // 4]]
+        sample = sample[torch.randperm(len(sample))[: self.options["encoder_texts_per_step"] // 8]]
         sample = sample[torch.from_numpy(self.catalogue.text_rows)[sample.cpu()] >= 0]
         if not len(sample):
             return vectors

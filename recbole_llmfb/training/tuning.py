@@ -31,6 +31,7 @@ class TunedEncoder(Encoder):
         """
         super().__init__(encoder.model, encoder.tokenizer, max_tokens=encoder.max_tokens)
         self._below: dict[str, Tensor] = {}
+        self.model.set_attn_implementation("eager")  # fused kernels train slower on texts as short as wishes
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = drop
@@ -88,7 +89,8 @@ class TunedEncoder(Encoder):
         return self._run(below, tokens.mask, _layers(self.model)[self.trained_from :])
 
     def _run(self, hidden: Tensor, mask: Tensor, layers: Sequence[nn.Module]) -> Tensor:
-        attended = mask[:, None, None, :].bool()
+        unread = mask[:, None, None, :] == 0
+        attended = torch.zeros_like(unread, dtype=hidden.dtype).masked_fill(unread, torch.finfo(hidden.dtype).min)
         with self.autocast():
             for layer in layers:
                 hidden = layer(hidden, attended)
