@@ -127,16 +127,16 @@ def tune_scales(model: Any, valid_data: Any) -> float:
         return 1 / torch.log2(2.0 + ahead.sum(dim=1))
 
     gains: dict[tuple[float, float], Tensor] = {scale: gain(scale) for scale in product(_SCALES, _SCALES)}
-    best = max(gains.values(), key=lambda of_scale: float(of_scale.mean()))
+    best = max(gains.values(), key=lambda of_scale: of_scale.mean().item())
     near = [scale for scale, of_scale in gains.items() if _within_one_error(best - of_scale)]
-    chosen = max(near, key=lambda scale: (scale[1], -scale[0]))
-    scorer.feedback_scale.copy_(torch.tensor(chosen))
-    return round(float(gains[chosen].mean()), 4)
+    scales = max(near, key=lambda scale: (scale[1], -scale[0]))
+    scorer.feedback_scale.copy_(torch.tensor(scales))
+    return round(gains[scales].mean().item(), 4)
 
 
 def _within_one_error(lost: Tensor) -> bool:
     """Whether the mean of paired differences (N,) is at most its standard error."""
-    return lost.mean().item() <= lost.std(correction=0).item() / len(lost) ** 0.5
+    return bool(lost.mean() <= lost.std(correction=0) / len(lost) ** 0.5)
 
 
 def best_temperature(logits: Tensor, labels: Tensor) -> float:
