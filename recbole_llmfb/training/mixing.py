@@ -128,15 +128,11 @@ def tune_scales(model: Any, valid_data: Any) -> float:
 
     gains: dict[tuple[float, float], Tensor] = {scale: gain(scale) for scale in product(_SCALES, _SCALES)}
     best = max(gains.values(), key=lambda of_scale: of_scale.mean().item())
-    near = [scale for scale, of_scale in gains.items() if _within_one_error(best - of_scale)]
+    least = best.mean() - best.std(correction=0) / len(best) ** 0.5
+    near = [scale for scale, of_scale in gains.items() if of_scale.mean() >= least]
     scales = max(near, key=lambda scale: (scale[1], -scale[0]))
     scorer.feedback_scale.copy_(torch.tensor(scales))
     return round(gains[scales].mean().item(), 4)
-
-
-def _within_one_error(lost: Tensor) -> bool:
-    """Whether the mean of paired differences (N,) is at most its standard error."""
-    return bool(lost.mean() <= lost.std(correction=0) / len(lost) ** 0.5)
 
 
 def best_temperature(logits: Tensor, labels: Tensor) -> float:
