@@ -71,6 +71,7 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         return score, result
 
     def evaluate(self, eval_data: Any, *args: Any, **kwargs: Any) -> Any:
+        self.model.heard.forget()  # the best epoch, which is about to be loaded, may read otherwise than the last
         dataset = self.train_data._dataset
         self.model.heard.cutoff_us = dataset.cutoff_us(eval_data._dataset) if self.model.heard else None
         return super().evaluate(eval_data, *args, **kwargs)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from recbole_llmfb.text.signals import NEUTRAL
-from recbole_llmfb.training.critic import Wording
+from recbole_llmfb.training.critic import Wording, is_critic_holdout
 from recbole_llmfb.training.episodes import SLATE_SIZE, Talk, hearing, run_episodes
 from recbole_llmfb.training.lessons import every_phrasing
 
@@ -89,14 +89,15 @@ def calibrate(model: Any) -> None:
 
 @torch.no_grad()
 def tune_scales(model: Any, valid_data: Any) -> float:
-    """Set `scorer.feedback_scale` by where held-out targets stand after one critique in validation's phrasings, half of them
-    indirect; return the mean of 1 / log2(1 + rank).
+    """Set `scorer.feedback_scale` by where validation's targets stand after one critique in validation's phrasings, half of them
+    indirect, by the users who speak in training; return the mean of 1 / log2(1 + rank).
 
     Of the pairs within one standard error of the best (Breiman et al., "Classification and Regression Trees", 1984, section
     3.4.3), the one that obeys a rejection most: whoever rejects something should not be shown it.
     """
     users, items = valid_data._dataset.split_interactions(valid_data._dataset)
-    chosen = np.random.default_rng(0).choice(len(users), min(_EPISODES, len(users)), replace=False)
+    speaking = np.flatnonzero(~is_critic_holdout(users))
+    chosen = np.random.default_rng(0).permutation(speaking)[:_EPISODES]
     histories, targets = model.histories[users[chosen]], items[chosen] - 1
     scorer = model.scorer
     quiet: Tensor = scorer(histories.to(model.device)).cpu()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.serving.recommender import Recommender
-from recbole_llmfb.training.critic import Wording
+from recbole_llmfb.training.critic import Wording, is_critic_holdout
 from recbole_llmfb.training.episodes import run_episodes
 from recbole_llmfb.training.factors import factors_of
 from recbole_llmfb.training.mixing import tune_scales
@@ -191,7 +191,7 @@ def test_scales_of_wishes_are_near_the_best_for_held_out_targets(settings: Setti
     answer = tune_scales(model, valid)
     chosen = model.scorer.feedback_scale.clone()
     users, items = valid._dataset.split_interactions(valid._dataset)
-    order = np.random.default_rng(0).choice(len(users), len(users), replace=False)
+    order = np.random.default_rng(0).permutation(np.flatnonzero(~is_critic_holdout(users)))  # the others speak when it is judged
     histories, targets = model.histories[users[order]], items[order] - 1
     wordings: list[Wording] = ["literal" if number % 2 else "indirect" for number in range(len(order))]
 
