@@ -18,6 +18,9 @@ _SYNONYMS = {
 }
 _DECADE_WORDS = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DECADE = re.compile(r"(\d\d)(\d)0s")
+_OTHER_YEARS = re.compile(
+    r"\b(?:before|after|since|until|till|pre|post|earlier than|later than|older than|newer than)[\s-]+(?:the\s+)?$", re.I
+)
 _TITLE_TAIL = re.compile(r"^(?P<title>.+), (?P<article>The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)(?P<rest>(?:\s*[^\w\s].*)?)$")
 _ASIDE = re.compile(r"\s*\([^)]*\)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*", re.UNICODE)
@@ -56,10 +59,15 @@ class Lexicon:
         found = list(self._find_titles(text))
         for match in self._aspect.finditer(text) if self._aspect else ():
             span = match.span("form")
-            if not any(_overlap(span, mention.span) for mention in found):
-                form = re.sub(r"[\s-]+", " ", _key(match["form"]))
-                found.append(Mention(span, "aspect", (self._forms[form],)))
+            row = self._forms[re.sub(r"[\s-]+", " ", _key(match["form"]))]
+            if any(_overlap(span, mention.span) for mention in found) or self._is_bound(text, span[0], row):
+                continue
+            found.append(Mention(span, "aspect", (row,)))
         return sorted(found)
+
+    def _is_bound(self, text: str, start: int, row: int) -> bool:
+        """Whether a decade bounds others that are meant: "before 1970" is no wish for the 1970s."""
+        return is_decade(self.attributes[row]) and _OTHER_YEARS.search(text[:start].rstrip("'’")) is not None
 
     def _find_titles(self, text: str) -> Iterable[Mention]:
         words = list(_WORD.finditer(text))

@@ -89,6 +89,12 @@ def test_decades_are_known_long_short_and_in_words(form: str, quote: str) -> Non
     assert found(f"something from the {quote}{form}") == [(form, ["1990s"])]
 
 
+@pytest.mark.parametrize("words", ["before 1970", "before the 70s", "after the '70s", "pre-1970s", "older than the seventies"])
+def test_decade_that_bounds_others_is_not_meant(words: str) -> None:
+    assert Lexicon(["1970s"], []).find(f"something from {words}") == []
+    assert [mention.rows for mention in Lexicon(["1970s"], []).find(f"horror {words}, or from the 1970s")] == [(0,)]
+
+
 def test_short_decades_are_of_the_twentieth_century() -> None:
     assert found("the 1890s, not the 90s") == [("1890s", ["1890s"]), ("90s", ["1990s"])]
     assert surface_forms("2000s") == {"2000", "2000s", "2000's"}
