@@ -17,6 +17,21 @@ _INSIDE = {
     "eval_args": frozenset("split order group_by mode".split()),
     "train_neg_sample_args": frozenset("distribution sample_num alpha dynamic candidate_num".split()),
 }
+# Whole numbers and the least that each may be; numbers above 0, from 0 on, and from 0 to below 1; yes or no.
+_WHOLE = {
+    **dict.fromkeys("eval_step stopping_step seed encoder_warmup_steps critic_lessons".split(), 0),
+    **dict.fromkeys("epochs train_batch_size eval_batch_size lora_rank rank factor_width autoencoder_hidden".split(), 1),
+    **dict.fromkeys("fusion_rows_per_step critic_slate_size attribute_min_items".split(), 1),
+    **{"linear_folds": 2, "encoder_max_tokens": 3, "encoder_texts_per_step": 8},
+}
+_ABOVE_ZERO = frozenset("learning_rate linear_ridge factor_ridge feedback_half_life_days".split())
+_FROM_ZERO = frozenset(
+    "encoder_learning_rate weight_decay linear_text_weight linear_attribute_weight linear_user_power loss_weight_reading "
+    "loss_weight_fusion loss_weight_autoencoder valid_weight_critique".split()
+)
+_SHARES = frozenset("encoder_dropout autoencoder_drop".split())
+_FLAGS = frozenset("refit_all use_gpu".split())
+_WITHOUT_CUT = frozenset("auc gauc logloss mae rmse".split())  # metrics of pairs or of whole lists
 
 
 def check_keys(config: Config, given: Mapping[str, Any], *, strict: bool) -> None:
@@ -42,17 +57,25 @@ def check_values(config: Config) -> None:
     """Look at values that RecBole accepts and fails on later.
 
     Raises:
-        ConfigError: a `valid_metric` that is not computed, a split of two kinds, more processes than RecBole can run
-            here, or a value that no checkpoint can hold.
+        ConfigError: a number that is none or out of range, a `valid_metric` that is not computed, a split of two kinds or in
+            an unknown order, more processes than RecBole can run here, or a value that no checkpoint can hold.
     """
+    for key, value in config.final_config_dict.items():
+        if value is not None and (needed := _needed(key, value)):
+            raise ConfigError(key, value, remedy=f"give {needed}")
     metric, _, cut = str(config["valid_metric"]).partition("@")
     if metric.lower() not in {str(name).lower() for name in config["metrics"]}:
         raise ConfigError("valid_metric", config["valid_metric"], remedy=f"take one of metrics={config['metrics']}")
+    if bool(cut) == (metric.lower() in _WITHOUT_CUT):
+        example = metric if metric.lower() in _WITHOUT_CUT else f"{metric}@{config['topk'][0]}"
+        raise ConfigError("valid_metric", config["valid_metric"], remedy=f"write {example}")
     if cut and cut not in {str(k) for k in config["topk"]}:
         raise ConfigError("valid_metric", config["valid_metric"], remedy=f"take one of topk={config['topk']}")
     split = config["eval_args"]["split"]
     if not isinstance(split, dict) or len(split) != 1:
         raise ConfigError("eval_args.split", split, remedy="give one kind, such as {RS: [0.8, 0.1, 0.1]} or {LS: valid_and_test}")
+    if config["eval_args"].get("order", "RO") not in ("RO", "TO"):
+        raise ConfigError("eval_args.order", config["eval_args"]["order"], remedy="choose RO (random) or TO (by time)")
     if (config["nproc"] or 1) > 1 and not torch.cuda.is_available():
         raise ConfigError("nproc", config["nproc"], remedy="several processes need CUDA (RecBole uses NCCL); leave nproc out")
     for key, value in config.final_config_dict.items():
@@ -60,6 +83,22 @@ def check_values(config: Config) -> None:
             plain(value, key)
         except LlmfbError as refusal:
             raise ConfigError(key, value, remedy=f"not a value that a checkpoint can hold: {refusal}") from refusal
+
+
+def _needed(key: str, value: object) -> str | None:
+    """What a key needs, in words, if the value is not that."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if key in _WHOLE:
+        fits = isinstance(value, int) and is_number and value >= _WHOLE[key]
+        return None if fits else f"a whole number, {_WHOLE[key]} or more"
+    number = float(value) if is_number and isinstance(value, int | float) else float("nan")
+    if key in _ABOVE_ZERO:
+        return None if number > 0 else "a number above 0"
+    if key in _FROM_ZERO:
+        return None if number >= 0 else "a number, 0 or more"
+    if key in _SHARES:
+        return None if 0 <= number < 1 else "a number from 0 to below 1"
+    return "True or False" if key in _FLAGS and not isinstance(value, bool) else None
 
 
 def near(name: str, known: Iterable[str]) -> str | None:

@@ -56,7 +56,7 @@ def test_an_unknown_key_is_an_error_for_llmfb(settings: Settings) -> None:
         build_config("LLMFB", "checkerboard", None, settings(encoder_tunning="frozen"))
     with pytest.raises(ConfigError, match=r"eval_args.spilt.*did you mean split"):
         build_config("LLMFB", "checkerboard", None, settings(**{"eval_args.spilt": {"RS": [1, 1, 1]}}))
-    assert build_config("LLMFB", "checkerboard", None, settings())["encoder_tuning"] == "top:3"  # its own property file
+    assert build_config("LLMFB", "checkerboard", None, settings())["encoder_tuning"] == "top:4"  # its own property file
 
 
 def test_an_unknown_key_is_a_warning_for_recboles_models(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
@@ -188,3 +188,28 @@ def test_overrides_are_yaml_and_keep_their_dots() -> None:
 def test_a_malformed_override_is_an_error_that_shows_it(item: str) -> None:
     with pytest.raises(UsageError, match=r"--set '"):
         parse_overrides([item])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "needed"),
+    [
+        ("epochs", "abc", "whole number, 1 or more"),
+        ("epochs", 0.5, "whole number, 1 or more"),
+        ("epochs", -1, "whole number, 1 or more"),
+        ("train_batch_size", 0, "whole number, 1 or more"),
+        ("critic_lessons", -5, "whole number, 0 or more"),
+        ("encoder_learning_rate", "fast", "a number, 0 or more"),
+        ("linear_ridge", -1, "above 0"),
+        ("feedback_half_life_days", 0, "above 0"),
+        ("encoder_dropout", 1, "below 1"),
+        ("refit_all", "maybe", "True or False"),
+        ("valid_metric", "NDCG", "write NDCG@"),
+        ("eval_args.order", "XX", "RO .* or TO"),
+    ],
+)
+def test_a_value_that_would_fail_later_is_named_with_what_is_needed(
+    settings: Settings, key: str, value: object, needed: str
+) -> None:
+    with pytest.raises(ConfigError, match=needed) as caught:
+        build_config("LLMFB", "checkerboard", None, settings(**{key: value}))
+    assert caught.value.key == key
