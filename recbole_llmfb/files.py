@@ -33,12 +33,13 @@ def aside(root: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Flush a folder with everything in it, then give it its name.
+    """Flush a folder with everything in it, then give it its name. Whoever may read the folder may read its files.
 
     Raises:
         OSError: the target exists.
     """
     for name in files_below(folder):
+        (folder / name).chmod(folder.stat().st_mode & 0o666)
         flush(folder / name)
     for inner in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
         flush(inner)

@@ -179,3 +179,27 @@ def test_histories_keep_any_id_and_any_order(tmp_path: Path) -> None:
     assert loaded.rows("zero") == ()
     assert "用户" in loaded and "zero" not in loaded
     assert len(Histories.of_users({})) == 0
+
+
+def test_champion_file_of_other_bytes_names_what_it_holds(tmp_path: Path, tiny_parts: dict[str, object]) -> None:
+    write(tmp_path, **tiny_parts)
+    (tmp_path / "champion").write_bytes(b"\xff\xfe")
+    with pytest.raises(BundleError, match="champion .* is not there"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"attributes": ["1980s"]}, {"shape": {"n_items": 1, "n_attributes": 4}}])
+def test_manifest_that_does_not_fit_its_weights_is_refused(
+    tmp_path: Path, tiny_parts: dict[str, object], change: dict[str, object]
+) -> None:
+    """An attribute less, and every later name would stand for its neighbour's items."""
+    manifest = write(tmp_path, **tiny_parts) / "bundle.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | change))
+    with pytest.raises(BundleError, match="its weights have"):
+        load_bundle(tmp_path)
+
+
+def test_whoever_may_read_the_folder_may_read_every_file(tmp_path: Path, tiny_parts: dict[str, object]) -> None:
+    folder = write(tmp_path, **tiny_parts)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o666 for path in files} == {folder.stat().st_mode & 0o666}

@@ -132,6 +132,7 @@ def load_bundle(path: str | Path) -> Bundle:
     states = {part: _state(weights, f"{part}.") for part in ("scorer", "head")}
     items = pd.read_parquet(folder / ITEMS)
     items["attributes"] = [list(of_item) for of_item in items["attributes"]]
+    _check_sizes(folder, manifest, states["scorer"], len(items))
     return Bundle(
         path=folder,
         manifest=manifest,
@@ -140,6 +141,15 @@ def load_bundle(path: str | Path) -> Bundle:
         items=items,
         histories=Histories.load(folder / INTERACTIONS),
     )
+
+
+def _check_sizes(folder: Path, manifest: Manifest, weights: dict[str, Tensor], n_items: int) -> None:
+    """Rows are what ties names to weights: one attribute less, and every later one would mean its neighbour."""
+    said = {"items": manifest.shape.get("n_items"), "attributes": manifest.shape.get("n_attributes")}
+    membership = tuple(weights["membership"].shape) if "membership" in weights else None
+    if (said["attributes"], said["items"]) != membership or (len(manifest.attributes), n_items) != membership:
+        problem = f"{MANIFEST} names {len(manifest.attributes)} attributes of {n_items} items, its weights have {membership}"
+        raise BundleError(folder, problem, remedy="bundles are immutable: copy it again, or write a new one")
 
 
 def _state(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -156,7 +166,7 @@ def _version_folder(path: Path) -> Path:
     if not pointer.is_file():
         problem = f"it holds neither {MANIFEST} nor a {CHAMPION} file"
         raise BundleError(path, problem, remedy="name a bundle; one whose writing was cut off must be written again")
-    version = pointer.read_text(encoding="utf-8").strip()
+    version = pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not version or Path(version).name != version or not (path / version / MANIFEST).is_file():
         raise BundleError(path, f"its champion {version!r} is not there", remedy="promote a version that is")
     return path / version
@@ -180,7 +190,7 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
-    missing = {WEIGHTS, ITEMS, INTERACTIONS} - manifest.files.keys()
+    missing = {WEIGHTS, ITEMS, INTERACTIONS, f"{ENCODER}/config.json"} - manifest.files.keys()
     if missing:
         raise BundleError(folder, f"{MANIFEST} does not list {', '.join(sorted(missing))}", remedy="write the bundle again")
     for name, expected in manifest.files.items():
