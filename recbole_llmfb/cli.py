@@ -18,10 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recbole_llmfb.errors import LlmfbError, UsageError
+from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from recbole_llmfb.schema import Slate
+
+_TRAINING_LIBRARIES = frozenset("hyperopt peft plotly recbole scipy sklearn tensorboard".split())  # that the extra `train` brings
 
 app = typer.Typer(
     name="recbole-llmfb",
@@ -197,6 +199,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(_one_line(error), 2)
     except LlmfbError as error:
         _fail(_one_line(error), 1)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in _TRAINING_LIBRARIES:
+            raise
+        _fail(_one_line(MissingExtraError("this command", library, extra="train", remedy=" (with Python 3.11)")), 1)
     except (KeyboardInterrupt, typer.Abort):
         _fail("stopped", 1)
     else:

@@ -37,18 +37,18 @@ class Feedback(_Frozen):
     A rating (1 to 5, 3 is neutral) with an item rates the item, with a slate the whole list. A text may stand beside both.
     """
 
-    user: str
+    user: str = Field(min_length=1)
     text: str | None = Field(default=None, max_length=MAX_TEXT)
     rating: float | None = Field(default=None, ge=1, le=5)
     click: bool = False
     item: str | None = None
     slate: str | None = None
     time: Time = Field(default_factory=lambda: datetime.now(UTC))
-    id: str = Field(default_factory=lambda: uuid4().hex)
+    id: str = Field(default_factory=lambda: uuid4().hex, min_length=1)
 
     def __init__(
         self,
-        user: str,
+        user: str | None = None,
         *,
         text: str | None = None,
         rating: float | None = None,
@@ -57,9 +57,10 @@ class Feedback(_Frozen):
         slate: str | None = None,
         time: datetime | None = None,
         id: str | None = None,
+        **unknown: Any,
     ) -> None:
-        given: dict[str, Any] = {"user": user, "text": text, "rating": rating, "click": click, "item": item, "slate": slate}
-        defaulted = {"time": time, "id": id}
+        given: dict[str, Any] = {"text": text, "rating": rating, "click": click, "item": item, "slate": slate, **unknown}
+        defaulted = {"user": user, "time": time, "id": id}
         super().__init__(**given, **{name: value for name, value in defaulted.items() if value is not None})
 
     @model_validator(mode="after")

@@ -63,6 +63,17 @@ def test_missing_training_extra_is_named_with_its_remedy(name: str) -> None:
     assert printed == expected
 
 
+def test_commands_that_train_name_the_extra_that_is_missing() -> None:
+    printed = run(
+        "import contextlib, io, sys; sys.modules['recbole'] = None\n"
+        "from recbole_llmfb.cli import main\n"
+        "told = io.StringIO()\n"
+        "with contextlib.redirect_stderr(told), contextlib.suppress(SystemExit):\n    main(['train', 'any.yaml'])\n"
+        "print(told.getvalue())"
+    )
+    assert "pip install 'recbole-llmfb[train]'" in printed and "Traceback" not in printed
+
+
 def test_version_is_the_one_of_the_project_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert recbole_llmfb.__version__ == project["version"]

@@ -10,7 +10,7 @@ from recbole_llmfb.ranking.explain import Grounds, explain
 from recbole_llmfb.ranking.preference import PreferenceState
 from recbole_llmfb.ranking.slate import choose
 from recbole_llmfb.ranking.wording import Change, Told, answer, reason, standing
-from recbole_llmfb.schema import Feedback, Language, Recommendation, Signal, Slate
+from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Recommendation, Signal, Slate
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import counts
 from recbole_llmfb.serving.scoring import UserScorer
@@ -31,13 +31,13 @@ class Ask:
     @classmethod
     def checked(cls, k: int, lang: str, exclude: Iterable[str], diversity: float, now: datetime) -> Self:
         """Raises UsageError for a value that cannot be, and names it."""
-        if not isinstance(k, int) or k < 1:
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise UsageError(f"k={k!r}: ask for a whole number of items, at least one")
         if lang not in get_args(Language):
             raise UsageError(f"lang={lang!r}: choose {' or '.join(get_args(Language))}")
         if not 0 <= diversity <= 1:
             raise UsageError(f"diversity={diversity!r}: choose 0 (off) to 1")
-        if now.tzinfo is None:
+        if not isinstance(now, datetime) or now.tzinfo is None:
             raise UsageError(f"now={now!r}: a time needs a time zone, such as datetime.now(UTC)")
         return cls(k, lang, checked_ids("exclude", exclude), diversity, now)  # type: ignore[arg-type]  # lang is one of them
 
@@ -71,7 +71,7 @@ class SlateMaker:
         *,
         heard: Sequence[Heard] = (),
         before: PreferenceState | None = None,
-        unknown: Iterable[str] = (),
+        unknown: Sequence[str] = (),
     ) -> Slate:
         """The slate of a state.
 
@@ -84,7 +84,7 @@ class SlateMaker:
         rows = self._choose(grounds, state, ask)
         if heard and before is not None:
             shown_before = self._choose(self.scorer.grounds(before, ask.now), before, ask)
-            told = [self._told(one) for one in heard]
+            told = [self._told(one, unknown) for one in heard]
             summary = answer(told, self._change(told, shown_before, rows), self.catalogue.titles, ask.lang)
         else:
             signals = [wish.signal for wish in state.wishes if wish.signal is not None]
@@ -123,7 +123,7 @@ class SlateMaker:
             for rank, (row, score, parts, found) in enumerate(places, start=1)
         )
 
-    def _told(self, heard: Heard) -> Told:
+    def _told(self, heard: Heard, unknown: Collection[str]) -> Told:
         """The feedback in the form of the summary; a rating of something unknown is not mentioned."""
         feedback, utterance = heard.feedback, heard.utterance
         title = self.catalogue.titles.get(feedback.item) if feedback.item is not None else None
@@ -131,7 +131,7 @@ class SlateMaker:
             text=feedback.text,
             signals=heard.signals,
             reason=utterance.reading.reason if utterance else None,
-            rating=feedback.rating if title is not None or feedback.item is None else None,
+            rating=feedback.rating if title is not None or (feedback.item is None and feedback.slate not in unknown) else None,
             click=feedback.click,
             title=title,
         )
@@ -154,8 +154,37 @@ def checked_ids(name: str, ids: Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(ids, str):
         raise UsageError(f"{name}={ids!r}: give a list of ids, such as [{ids!r}]")
+    if not isinstance(ids, Iterable):
+        raise UsageError(f"{name}={ids!r}: give a list of ids, or leave it out")
     checked = tuple(ids)
     wrong = [one for one in checked if not isinstance(one, str)]
     if wrong:
         raise UsageError(f"{name} holds {wrong[0]!r}: external ids are strings, such as {str(wrong[0])!r}")
     return checked
+
+
+def checked_text(text: str) -> str:
+    """A text that is not longer than a feedback's may be.
+
+    Raises:
+        UsageError: it is, or is no string.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"text={text!r}: give a string")
+    if len(text) > MAX_TEXT:
+        raise UsageError(f"a text of {len(text):,} characters: give {MAX_TEXT:,} at most")
+    return text
+
+
+def checked_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Ranges of a text, each (start, end) with 0 <= start < end.
+
+    Raises:
+        UsageError: something else.
+    """
+    given = tuple(spans) if isinstance(spans, Iterable) else (spans,)
+    for one in given:
+        pair = one if isinstance(one, tuple | list) and len(one) == 2 and all(type(edge) is int for edge in one) else None
+        if pair is None or not 0 <= pair[0] < pair[1]:
+            raise UsageError(f"without_spans holds {one!r}: give (start, end) of the text, as a signal's span is")
+    return tuple((start, end) for start, end in given)

@@ -66,14 +66,15 @@ class Listener:
         wishes = [said(one, time=time, feedback=feedback.id) for one in heard]
         if feedback.rating is not None and rating_weight(feedback.rating):
             wishes += self._rating(feedback, feedback.rating, time)
-        chosen = feedback.click or (feedback.rating is not None and feedback.rating >= NEUTRAL_RATING)
+        chosen = feedback.click or (feedback.rating is not None and feedback.rating > NEUTRAL_RATING)
+        met = about if feedback.click or feedback.rating is not None or heard else ()
         named = (item for one in heard for item in one.items)
         return Event(
             feedback=feedback.id,
             time=time,
             items=about if chosen and not learned else (),
             wishes=tuple(wishes),
-            known=tuple(dict.fromkeys((*about, *named))),
+            known=tuple(dict.fromkeys((*met, *named))),
         )
 
     def _rating(self, feedback: Feedback, rating: float, time: float) -> list[Wish]:

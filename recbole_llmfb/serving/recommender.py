@@ -17,7 +17,7 @@ from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
 from recbole_llmfb.schema import Feedback, Language, Reading, Slate
-from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids
+from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_text
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
 from recbole_llmfb.serving.log import Entry, Log, MemoryLog, Shown
@@ -67,7 +67,7 @@ class Recommender:
 
     def signals(self, text: str) -> Reading:
         """What is understood of a text."""
-        return self._listener.read(checked_ids("text", [text]))[0].reading
+        return self._listener.read([checked_text(text)])[0].reading
 
     @torch.inference_mode()
     def recommend(
@@ -139,7 +139,7 @@ class Recommender:
         without_spans: (start, end) of the text; signals that touch one of them are switched off.
         """
         ask = _ask(k, lang, exclude, diversity, now)
-        without = [(int(start), int(end)) for start, end in without_spans]
+        without = checked_spans(without_spans)
         (utterance,) = self._listener.utterances([feedback], keep=False)
         event = self._listener.event(feedback, utterance, without=without)
         live = self._live(feedback.user)[1]
@@ -164,8 +164,8 @@ class Recommender:
         history = checked_ids("history", history)
         state = before = PreferenceState(history=self._catalogue.rows(history))
         heard: list[Heard] = []
-        if text is not None and text.strip():
-            words = Feedback("", text=text, time=ask.now, id="")
+        if text is not None and checked_text(text).strip():
+            words = Feedback("nobody", text=text, time=ask.now, id="text")
             utterance = self._listener.read([text])[0]
             state = fold(before, [self._listener.event(words, utterance)])
             heard = [Heard(words, utterance)]

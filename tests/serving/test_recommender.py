@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import STONES, histories, stones
-from pydantic import ValidationError
 
 from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.errors import UsageError
@@ -100,9 +100,18 @@ def test_click_joins_the_history(recommender: Recommender, new_user: NewUser) ->
     assert slate.summary.startswith("You chose “The Stone 0”.")
 
 
-def test_neutral_rating_joins_the_history_and_is_no_wish(recommender: Recommender, new_user: NewUser) -> None:
-    slate = recommender.respond(Feedback(new_user(), rating=3, item="stone-0"), k=STONES)
-    assert ranking(slate) == ranking(recommender.rank(history=["stone-0"], k=STONES))
+def test_neutral_rating_moves_nothing_and_its_item_is_known(recommender: Recommender, new_user: NewUser) -> None:
+    user = new_user()
+    before = recommender.recommend(user, k=STONES)
+    slate = recommender.respond(Feedback(user, rating=3, item="stone-0"), k=STONES)
+    others = [(place.item, place.score) for place in before.items if place.item != "stone-0"]
+    assert [(place.item, place.score) for place in slate.items] == others
+
+
+def test_small_talk_about_an_item_moves_nothing(recommender: Recommender, new_user: NewUser) -> None:
+    user = new_user()
+    before = ranking(recommender.recommend(user, k=STONES))
+    assert ranking(recommender.respond(Feedback(user, text="hello", item="stone-0"), k=STONES)) == before
 
 
 def test_bad_rating_does_not_join_the_history_and_speaks_against_its_like(recommender: Recommender, new_user: NewUser) -> None:
@@ -281,6 +290,17 @@ def test_number_of_items_is_checked(recommender: Recommender, k: int) -> None:
     assert recommender.log.entries("u0") == []
 
 
+@pytest.mark.parametrize("spans", [(0, 13), [(5, 2)], [(-5, 3)], [("a", "b")], None, [(0, 1, 2)]])
+def test_ranges_that_are_none_are_named(recommender: Recommender, spans: Any) -> None:
+    with pytest.raises(UsageError, match="without_spans holds"):
+        recommender.preview(Feedback("u0", text="no more even ones"), without_spans=spans)
+
+
+def test_rating_of_a_list_that_nobody_was_shown_is_not_claimed(recommender: Recommender, new_user: NewUser) -> None:
+    slate = recommender.respond(Feedback(new_user(), rating=5, slate="zz"))
+    assert slate.unknown == ("zz",) and "5" not in slate.summary
+
+
 def test_wrong_use_names_the_value(recommender: Recommender) -> None:
     hello = Feedback("u0", text="hello")
     with pytest.raises(UsageError, match="lang='fr'"):
@@ -305,8 +325,14 @@ def test_wrong_use_names_the_value(recommender: Recommender) -> None:
         recommender.respond(["hello"])  # type: ignore[list-item]
     with pytest.raises(UsageError, match="slate 'none' is not in the log"):
         recommender.reproduce("none")
-    with pytest.raises(ValidationError, match="2000"):
+    with pytest.raises(UsageError, match="2,001 characters"):
         recommender.rank(text="x" * 2001)
+    with pytest.raises(UsageError, match="text=5"):
+        recommender.signals(5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="exclude=None"):
+        recommender.recommend("u0", exclude=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="k=True"):
+        recommender.recommend("u0", k=True)
     assert recommender.log.entries("u0") == []
 
 
