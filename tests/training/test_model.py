@@ -101,11 +101,9 @@ def test_the_encoder_changes_exactly_where_it_is_tuned(ready: Callable[..., Expe
 def test_gradients_do_not_pile_up_between_steps(ready: Callable[..., Experiment]) -> None:
     experiment = ready()
     seen = []
-    step = experiment.trainer.optimizer.step
     parameter = experiment.model.scorer.project.weight
     experiment.trainer.optimizer.register_step_pre_hook(lambda *_: seen.append(parameter.grad.norm().item()))
     experiment.trainer.fit(experiment.train_data, None, saved=False, show_progress=False)
-    assert step is not None
     assert max(seen[-3:]) < 3 * max(seen[:3])
 
 
@@ -151,6 +149,41 @@ def test_resuming_goes_on_with_the_next_epoch(settings: Settings) -> None:
     experiment.trainer.resume_checkpoint(checkpoint)
     assert experiment.trainer.start_epoch == 1
     assert torch.load(checkpoint)["epoch"] == 0
+
+
+def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(ready: Callable[..., Experiment]) -> None:
+    """Rates, scales, mix and random numbers included."""
+    changes = {"epochs": 2, "eval_step": 1, "encoder_tuning": "top:1", "encoder_warmup_steps": 1}
+    cut = ready(**changes)
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut.trainer.fit(cut.train_data, cut.valid_data, show_progress=False, callback_fn=crash)
+    whole = ready(**changes)
+    whole.trainer.fit(whole.train_data, whole.valid_data, saved=False, show_progress=False)
+    resumed = ready(**changes)
+    resumed.trainer.resume_checkpoint(cut.trainer.saved_model_file)
+    resumed.trainer.fit(resumed.train_data, resumed.valid_data, saved=False, show_progress=False)
+    assert list(resumed.trainer.train_loss_dict) == [1]
+    for name, weight in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], weight, rtol=0, atol=0)
+
+
+def test_an_interaction_hears_what_was_said_before_it_and_nothing_else(settings: Settings, tmp_path: Path) -> None:
+    """In training too: not what was said later, and not what was said at that very time."""
+    write_checkerboard(tmp_path / NAME)
+    rows = [
+        "feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text\titem_id:token\trating:float",
+        "f\tu0\t1000000900\t\ti3\t1",
+    ]
+    (tmp_path / NAME / f"{NAME}.feedback").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    experiment = prepare("LLMFB", NAME, None, settings(**(OURS | {"data_path": str(tmp_path), "eval_args": BY_TIME})))
+    user = experiment.dataset.token2id(experiment.dataset.uid_field, "u0")
+    said = 1_000_000_900 * 10**6
+    wishes = experiment.model._heard_before(torch.tensor([user] * 3), np.array([said - 1, said, said + 1]))
+    assert wishes is not None and wishes.row.tolist() == [2]
 
 
 def test_the_factor_form_takes_the_embeddings_of_a_dot_product_model(settings: Settings) -> None:
