@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from conftest import NAME, write_checkerboard  # type: ignore[import-not-found]  # the fixtures' own folder
 from torch import Tensor
 
@@ -23,6 +22,7 @@ BY_TIME = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "group_by": "user", 
 OURS = {
     "encoder_tuning": "frozen",
     "critic_lessons": 200,
+    "phrase_book": str(Path(__file__).with_name("plain_book.yaml")),
     "encoder_texts_per_step": 24,
     "ITEM_TEXT_FIELDS": ["class"],
     "ITEM_ATTRIBUTE_FIELDS": {"class": "genre"},
@@ -42,21 +42,6 @@ def with_feedback(folder: Path, rows: list[str]) -> Path:
     header = "feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text"
     (folder / NAME / f"{NAME}.feedback").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return folder
-
-
-def plain_book(folder: Path) -> str:
-    """A phrase book that can be learned in a few steps; returns its path."""
-    ends = ["please", "now", "today", "tonight", "again", "for me", "for us", "thanks", "then", "ok", "here", "at last"]
-    phrases = {
-        "more": [f"more {{aspect}} {end}" for end in ends],
-        "less": [f"no {{aspect}} {end}" for end in ends],
-        "like_item": [f"as good as {{item}} {end}" for end in ends],
-        "neutral": [f"hello {end}" for end in ends],
-        "indirect": {},
-    }
-    path = folder / "book.yaml"
-    path.write_text(yaml.safe_dump({"phrases": phrases}), encoding="utf-8")
-    return str(path)
 
 
 def scores(experiment: Experiment, user: str) -> torch.Tensor:
@@ -126,7 +111,7 @@ def test_a_text_after_the_cut_off_changes_nothing_and_the_same_text_before_it_do
     answers = {}
     for name, time in (("future", last), ("past", first)):
         root = with_feedback(tmp_path / name, [f"f1\tu0\t{time}\tmore odd please"])
-        changes = {"data_path": str(root), "eval_args": BY_TIME, "epochs": 10, "phrase_book": plain_book(root)}
+        changes = {"data_path": str(root), "eval_args": BY_TIME, "epochs": 10}
         experiment = prepare("LLMFB", NAME, None, settings(**(OURS | changes)))
         fit_and_test(experiment, saved=False)
         answers[name] = experiment
@@ -215,9 +200,9 @@ def test_a_wrong_value_is_named_with_its_remedy(settings: Settings, key: str, va
     assert caught.value.key == key
 
 
-def test_scales_of_wishes_are_near_the_best_for_held_out_targets(settings: Settings, tmp_path: Path) -> None:
+def test_scales_of_wishes_are_near_the_best_for_held_out_targets(settings: Settings) -> None:
     """In the conversations that serving would have, no other pair is better by more than the error of its mean."""
-    changes = {"epochs": 2, "eval_step": 2, "phrase_book": plain_book(tmp_path)}
+    changes = {"epochs": 2, "eval_step": 2}
     experiment = prepare("LLMFB", NAME, None, settings(**(OURS | changes)))
     fit_and_test(experiment, saved=False)
     model, valid = experiment.model, experiment.valid_data
