@@ -18,9 +18,8 @@ _SYNONYMS = {
 }
 _DECADE_WORDS = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DECADE = re.compile(r"(\d\d)(\d)0s")
-_OTHER_YEARS = re.compile(
-    r"\b(?:before|after|since|until|till|pre|post|earlier than|later than|older than|newer than)[\s-]+(?:the\s+)?$", re.I
-)
+_BOUND_BEFORE = re.compile(r"\b(?:before|pre|earlier than|later than|older than|newer than)[\s-]+(?:the\s+)?$", re.IGNORECASE)
+_BOUND_BEHIND = re.compile(r"\s*(?:$|[^\w\s]|(?:and|or|but|please)\b)", re.IGNORECASE)
 _TITLE_TAIL = re.compile(r"^(?P<title>.+), (?P<article>The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)(?P<rest>(?:\s*[^\w\s].*)?)$")
 _ASIDE = re.compile(r"\s*\([^)]*\)")
 _WORD = re.compile(r"\w+(?:['’]\w+)*", re.UNICODE)
@@ -60,14 +59,15 @@ class Lexicon:
         for match in self._aspect.finditer(text) if self._aspect else ():
             span = match.span("form")
             row = self._forms[re.sub(r"[\s-]+", " ", _key(match["form"]))]
-            if any(_overlap(span, mention.span) for mention in found) or self._is_bound(text, span[0], row):
+            if any(_overlap(span, mention.span) for mention in found) or self._is_bound(text, span, row):
                 continue
             found.append(Mention(span, "aspect", (row,)))
         return sorted(found)
 
-    def _is_bound(self, text: str, start: int, row: int) -> bool:
-        """Whether a decade bounds others that are meant: "before 1970" is no wish for the 1970s."""
-        return is_decade(self.attributes[row]) and _OTHER_YEARS.search(text[:start].rstrip("'’")) is not None
+    def _is_bound(self, text: str, span: tuple[int, int], row: int) -> bool:
+        """Whether a decade only bounds what is meant: "before 1970" is no wish for the 1970s."""
+        before = _BOUND_BEFORE.search(text[: span[0]].rstrip("'’"))
+        return is_decade(self.attributes[row]) and before is not None and _BOUND_BEHIND.match(text, span[1]) is not None
 
     def _find_titles(self, text: str) -> Iterable[Mention]:
         words = list(_WORD.finditer(text))

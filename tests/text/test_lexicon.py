@@ -89,10 +89,15 @@ def test_decades_are_known_long_short_and_in_words(form: str, quote: str) -> Non
     assert found(f"something from the {quote}{form}") == [(form, ["1990s"])]
 
 
-@pytest.mark.parametrize("words", ["before 1970", "before the 70s", "after the '70s", "pre-1970s", "older than the seventies"])
+@pytest.mark.parametrize("words", ["before 1970", "before the 70s", "before the '70s", "pre-1970s", "older than the seventies"])
 def test_decade_that_bounds_others_is_not_meant(words: str) -> None:
     assert Lexicon(["1970s"], []).find(f"something from {words}") == []
     assert [mention.rows for mention in Lexicon(["1970s"], []).find(f"horror {words}, or from the 1970s")] == [(0,)]
+
+
+@pytest.mark.parametrize("words", ["I'm after 70s", "it was better before the 70s turned up", "not happy until the 70s are gone"])
+def test_decade_that_is_meant_is_found_behind_such_words_too(words: str) -> None:
+    assert len(Lexicon(["1970s"], []).find(words)) == 1
 
 
 def test_short_decades_are_of_the_twentieth_century() -> None:
