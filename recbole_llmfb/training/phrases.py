@@ -1,10 +1,13 @@
 """The phrase book: how simulated users word a critique, split so that evaluation never meets a phrasing of training."""
 
 import hashlib
+import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -17,6 +20,13 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, wh
 _VALID_FROM, _TEST_FROM = 0.7, 0.8
 _KINDS = ("more", "less", "like_item", "neutral", "indirect")
 _SLOTS = {"more": "{aspect}", "less": "{aspect}", "like_item": "{item}"}
+_WORD = re.compile(r"[^\W_]+|\{\w+\}|\+")
+# Words without which a phrasing says the same in nearly the same words.
+_FILLERS = frozenset(
+    "a an the some any just really so very well um oh hey hi ok okay and please pls plz thanks thank you thx ta cheers mate "
+    "for now once right today tonight evening this time at all "
+    "film films movie movies flick flicks picture pictures title titles one ones stuff".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,10 @@ class PhraseBook:
         return self.more if direction == "more" else self.less
 
     def share(self, share: Share) -> "PhraseBook":
-        """The phrasings of one share: 70 % for training, 10 % for validation, 20 % for evaluation, by a hash of the phrasing."""
+        """The phrasings of one share: 70 % for training, 10 % for validation, 20 % for evaluation, by a hash of their words.
+
+        Phrasings that differ in fillers alone, such as "drop {aspect}" and "Drop the {aspect} films, please", are in one share.
+        """
         return PhraseBook(
             more=_part(self.more, share),
             less=_part(self.less, share),
@@ -101,9 +114,25 @@ def _phrases(source: Path, kind: str, value: Any, *, at_least: int) -> tuple[str
 
 def _part(phrases: tuple[str, ...], share: Share) -> tuple[str, ...]:
     """A share of the phrasings in the order of their hashes; every share of three or more phrasings has at least one."""
-    order = sorted(phrases, key=lambda phrase: hashlib.sha256(phrase.encode()).digest())
-    valid_from = min(round(_VALID_FROM * len(order)), len(order) - 2)
-    test_from = min(max(round(_TEST_FROM * len(order)), valid_from + 1), len(order) - 1)
-    bounds = {"train": (0, valid_from), "valid": (valid_from, test_from), "test": (test_from, len(order))}
-    start, end = bounds[share]
-    return tuple(order[start:end])
+    groups = _alike(phrases)
+    ends = list(accumulate(len(group) for group in groups))
+    valid_from, test_from = (bisect_right(ends, round(start * len(phrases))) for start in (_VALID_FROM, _TEST_FROM))
+    valid_from = max(1, min(valid_from, len(groups) - 2))
+    test_from = min(max(test_from, valid_from + 1), len(groups) - 1)
+    bounds = {"train": (0, valid_from), "valid": (valid_from, test_from), "test": (test_from, len(groups))}
+    return tuple(phrase for group in groups[slice(*bounds[share])] for phrase in group)
+
+
+def _alike(phrases: tuple[str, ...]) -> list[list[str]]:
+    """Phrasings in groups that differ in fillers alone, in the order of hashes; each alone where that makes less than three."""
+    groups: dict[str, list[str]] = {}
+    for phrase in sorted(phrases):
+        groups.setdefault(_content(phrase), []).append(phrase)
+    found = list(groups.values()) if len(groups) >= len(get_args(Share)) else [[phrase] for phrase in sorted(phrases)]
+    return sorted(found, key=lambda group: hashlib.sha256(_content(group[0]).encode() + group[0].encode()).digest())
+
+
+def _content(phrase: str) -> str:
+    """The words of a phrasing without fillers, case and punctuation; with fillers where it has nothing else."""
+    words = _WORD.findall(phrase.casefold().replace("'", "").replace("’", ""))
+    return " ".join([word for word in words if word not in _FILLERS] or words)

@@ -183,7 +183,7 @@ def test_shares_are_of_the_sizes_that_are_promised(movies: PhraseBook) -> None:
     for kind in ("more", "less", "like_item", "neutral"):
         whole = len(getattr(movies, kind))
         sizes = [len(getattr(movies.share(share), kind)) / whole for share in SHARES]
-        assert sizes == pytest.approx([0.7, 0.1, 0.2], abs=1 / whole)
+        assert sizes == pytest.approx([0.7, 0.1, 0.2], abs=3 / whole)
 
 
 def test_shares_do_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
@@ -193,6 +193,23 @@ def test_shares_do_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
     books = [load_phrase_book(write(tmp_path / name, given)) for name, given in (("a", content()), ("b", shuffled))]
     for share in SHARES:
         assert books[0].share(share) == books[1].share(share)
+
+
+def test_phrasings_that_differ_in_fillers_alone_are_in_one_share(tmp_path: Path) -> None:
+    given = content()
+    given["more"] += [
+        f"{ahead}More {{aspect}} {n}{behind}" for n in range(10) for ahead in ("", "ok, ") for behind in ("", " please!")
+    ]
+    shares = [load_phrase_book(write(tmp_path / "book.yaml", given)).share(share).more for share in SHARES]
+    assert [len(part) % 5 for part in shares] == [0, 0, 0] and sum(map(len, shares)) == 50
+    assert all(len({int("".join(filter(str.isdigit, phrase))) for phrase in part}) == len(part) // 5 for part in shares)
+
+
+def test_book_of_one_wording_still_has_every_share(tmp_path: Path) -> None:
+    given = content()
+    given["indirect"]["Horror"]["more"] = ["boo", "Boo!", "boo please"]
+    book = load_phrase_book(write(tmp_path / "book.yaml", given))
+    assert [len(book.share(share).indirect["horror"]["more"]) for share in SHARES] == [1, 1, 1]
 
 
 def test_fingerprint_changes_with_any_phrasing(tmp_path: Path) -> None:
