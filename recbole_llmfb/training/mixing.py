@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import binom
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -19,8 +20,9 @@ _FACTOR = (0.0, 0.1, 0.2, 0.4, 0.7)
 _TEXT = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
 _BIAS = (0.005, 0.02, 0.05, 0.1)
 _CUT = 10
-_TALK_TAKEN_FOR_WISHES = 0.01
-_NEUTRAL_FROM = (0.001, 0.5)
+_TALK_TAKEN_FOR_WISHES = 0.02  # at most, with 95 % confidence
+_CONFIDENCE = 0.95
+_NEUTRAL_FROM_AT_MOST = 0.5
 _TEMPERATURES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0)
 _SCALES = (3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 _EPISODES = 600
@@ -65,8 +67,8 @@ def tune_mix(model: Any, valid_data: Any) -> float:
 def calibrate(model: Any) -> None:
     """Set `head.temperature` and `head.neutral_from` from validation's phrasings.
 
-    Temperatures minimise the negative log-likelihood; from `neutral_from` on, all but one in a hundred neutral utterances say
-    nothing.
+    Temperatures minimise the negative log-likelihood. From `neutral_from` on a clause says nothing: it is as large as can be with
+    95 % confidence that at most two of a hundred neutral utterances are taken for a wish.
     """
     lessons = [lesson for lesson in every_phrasing(model.critic("valid"), np.random.default_rng(0)) if lesson.clauses]
     clauses = [clause for lesson in lessons for clause in lesson.clauses]
@@ -81,10 +83,17 @@ def calibrate(model: Any) -> None:
     head.temperature.copy_(torch.tensor([best_temperature(polarity, labels), best_temperature(implied[about], meant)]))
     chance = (polarity / head.temperature[0].cpu()).softmax(dim=1)[:, NEUTRAL]
     of_lessons = chance.split([len(lesson.clauses) for lesson in lessons])
-    least = [float(of.min()) for of, lesson in zip(of_lessons, lessons, strict=True) if lesson.clauses[0].polarity == NEUTRAL]
+    least = sorted(
+        float(of.min()) for of, lesson in zip(of_lessons, lessons, strict=True) if lesson.clauses[0].polarity == NEUTRAL
+    )
     if least:
-        bound = torch.tensor(least).quantile(_TALK_TAKEN_FOR_WISHES, interpolation="lower")
-        head.neutral_from.fill_(float(bound.clamp(*_NEUTRAL_FROM)))
+        head.neutral_from.fill_(min(least[_let_through(len(least))], _NEUTRAL_FROM_AT_MOST))
+
+
+def _let_through(count: int) -> int:
+    """How many of `count` neutral utterances may be taken for wishes, for the upper bound of their share by Clopper and Pearson
+    (Biometrika 26, 1934) to stay below `_TALK_TAKEN_FOR_WISHES`; 0 where `count` is too small to tell."""
+    return max(0, int(binom.ppf(1 - _CONFIDENCE, count, _TALK_TAKEN_FOR_WISHES)) - 1)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 from torch import Tensor
 
 from recbole_llmfb.ranking.fusion import Scorer, Shape
@@ -163,7 +164,7 @@ def test_temperature_works_outside_training_only(tiny_encoder: Encoder) -> None:
         torch.testing.assert_close(of_training, temperature * outside)
 
 
-def test_one_in_a_hundred_of_validations_talk_is_taken_for_a_wish(tiny_encoder: Encoder) -> None:
+def test_talk_is_seldom_taken_for_a_wish_with_confidence(tiny_encoder: Encoder) -> None:
     torch.manual_seed(0)
     book = load_phrase_book()
     book = replace(book, neutral=(*book.neutral, *("!" * times for times in range(1, 40))))  # what has no word has no say
@@ -171,7 +172,9 @@ def test_one_in_a_hundred_of_validations_talk_is_taken_for_a_wish(tiny_encoder: 
     texts = [text for text in book.share("valid").neutral if split(text)]
     with torch.no_grad():
         heard = [head(tiny_encoder.spans([text], [split(text)]))[0].softmax(dim=1)[:, NEUTRAL].min() for text in texts]
-    assert (torch.stack(heard) < head.neutral_from - 1e-5).float().mean() <= 0.01
+    taken = int((torch.stack(heard) < head.neutral_from - 1e-6).sum())
+    assert taken == 0 or binom.cdf(taken, len(texts), 0.02) <= 0.05
+    assert binom.cdf(taken + 1, len(texts), 0.02) > 0.05
 
 
 def test_book_without_a_word_of_talk_leaves_the_threshold_alone(tiny_encoder: Encoder) -> None:
