@@ -30,6 +30,7 @@ from recbole_llmfb.training.tuning import TunedEncoder
 
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
+_ITEMS_SHARE = 1 / 8  # of the texts of a step that take a gradient; the rest are clauses
 _TEXTS_OF_LIKE_LENGTH = 48  # padded together, so that one long text does not stretch the rest
 
 
@@ -60,6 +61,7 @@ class LLMFB(GeneralRecommender):
             torch.tensor(1.0)
         )  # its logarithm; scores are no logits, and only training needs them to be
         self.random = np.random.default_rng(config["seed"])
+        self.items_per_step = int(_ITEMS_SHARE * config["encoder_texts_per_step"])
         self._prepare(getattr(dataset, "item_factors", None))
 
     def _shape(self) -> Shape:
@@ -151,7 +153,7 @@ class LLMFB(GeneralRecommender):
             histories = self.histories[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
             losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
         if self.lessons:
-            count = 7 * config["encoder_texts_per_step"] // 8
+            count = config["encoder_texts_per_step"] - self.items_per_step
             chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
             reading, critiqued = self._lesson_losses(chosen)
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
@@ -183,7 +185,7 @@ class LLMFB(GeneralRecommender):
         if not self.encoder.tuned or not self.training:
             return vectors
         sample = torch.unique(rows)
-        sample = sample[torch.randperm(len(sample))[: self.options["encoder_texts_per_step"] // 8]]
+        sample = sample[torch.randperm(len(sample))[: self.items_per_step]]
         sample = sample[torch.from_numpy(self.catalogue.text_rows)[sample.cpu()] >= 0]
         if not len(sample):
             return vectors
