@@ -168,13 +168,16 @@ def test_talk_is_seldom_taken_for_a_wish_with_confidence(tiny_encoder: Encoder) 
     torch.manual_seed(0)
     book = load_phrase_book()
     book = replace(book, neutral=(*book.neutral, *("!" * times for times in range(1, 40))))  # what has no word has no say
-    head = calibrated(tiny_encoder, ReadingHead(1, tiny_encoder.width, drop=0.0), book)
+    head = ReadingHead(1, tiny_encoder.width, drop=0.0)
+    with torch.no_grad():
+        head.polarity[-1].weight *= 100  # chances far apart, so that rounding does not reorder them
+    calibrated(tiny_encoder, head, book)
     texts = [text for text in book.share("valid").neutral if split(text)]
     with torch.no_grad():
         heard = [head(tiny_encoder.spans([text], [split(text)]))[0].softmax(dim=1)[:, NEUTRAL].min() for text in texts]
     taken = int((torch.stack(heard) < head.neutral_from - 1e-6).sum())
     assert taken == 0 or binom.cdf(taken, len(texts), 0.02) <= 0.05
-    assert binom.cdf(taken + 1, len(texts), 0.02) > 0.05
+    assert head.neutral_from == 0.5 or binom.cdf(taken + 1, len(texts), 0.02) > 0.05
 
 
 def test_book_without_a_word_of_talk_leaves_the_threshold_alone(tiny_encoder: Encoder) -> None:
