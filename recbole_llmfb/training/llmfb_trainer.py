@@ -20,7 +20,7 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
 
     def __init__(self, config: Any, model: torch.nn.Module) -> None:
         super().__init__(config, model)
-        self._steps = 1
+        self._steps: int | None = None
         warmup = max(1, config["encoder_warmup_steps"])
         ramps = [self._left] * (len(self.optimizer.param_groups) - 1)
         self.scheduler = LambdaLR(self.optimizer, [*ramps, lambda step: min(1.0, (step + 1) / warmup) * self._left(step)])
@@ -31,8 +31,10 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         return super().fit(train_data, *args, **kwargs)
 
     def _left(self, step: int) -> float:
-        """The share of training that is left: rates fall to zero, or the words that came last would be read best."""
-        return max(0.0, 1 - step / self._steps)
+        """The share of training that is left: rates fall to zero, or the words that came last would be read best.
+
+        All of it, as long as nobody has said how long training takes."""
+        return 1.0 if self._steps is None else max(0.0, 1 - step / self._steps)
 
     def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
         """Three groups: scales (a handful of numbers that must travel far), the encoder with its own rate, and the rest."""

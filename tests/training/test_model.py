@@ -58,7 +58,7 @@ def ready(settings: Settings) -> Callable[..., Experiment]:
 
 
 def test_one_batch_can_be_learned_by_heart(ready: Callable[..., Experiment]) -> None:
-    experiment = ready(encoder_tuning="top:1", autoencoder_drop=0.0)
+    experiment = ready(encoder_tuning="top:1", autoencoder_drop=0.0, encoder_dropout=0.0)
     model, batch = experiment.model.train(), next(iter(experiment.train_data))
 
     def loss() -> torch.Tensor:
@@ -66,11 +66,11 @@ def test_one_batch_can_be_learned_by_heart(ready: Callable[..., Experiment]) -> 
         return torch.stack(model.calculate_loss(batch)).sum()
 
     first = loss().item()
-    for _ in range(30):
+    for _ in range(60):
         experiment.trainer.optimizer.zero_grad()
         loss().backward()
         experiment.trainer.optimizer.step()
-    assert loss().item() < 0.7 * first
+    assert loss().item() < 0.35 * first
 
 
 @pytest.mark.parametrize(("mode", "changes"), [("frozen", False), ("top:1", True), ("lora", True), ("full", True)])
