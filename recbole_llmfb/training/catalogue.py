@@ -1,11 +1,14 @@
 """The items of a dataset in the form that the model uses: rows from 0, without RecBole's padding item."""
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Catalogue:
         table = dataset.item_table.iloc[1:]
         kept = np.unique(dataset.item_text_row[1:])
         kept = kept[kept >= 0]
+        if not len(kept):
+            _log.warning("no item has a text; name columns of the .item file in ITEM_TEXT_FIELDS, or set ITEM_TEXT_FROM_FEEDBACK")
         rows = np.where(dataset.item_text_row[1:] >= 0, np.searchsorted(kept, dataset.item_text_row[1:]), -1)
         counts = Counter(attribute for of_item in table["attributes"] for attribute in set(of_item))
         attributes = tuple(sorted(name for name, count in counts.items() if count >= attribute_min_items))

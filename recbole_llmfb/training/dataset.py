@@ -118,8 +118,6 @@ class FeedbackDataset(Dataset):
         described = describe_items(items[1:], self._item_file, self._item_fields, self.iid_field, self.config["seq_separator"])
         pad = pd.DataFrame({"item": ["[PAD]"], "title": [""], "text": [""], "attributes": [[]]})
         self.item_table = pd.concat([pad, described], ignore_index=True)
-        if not self.item_table["text"].any():
-            _log.warning("no item of %s has a text; name columns of its .item file in ITEM_TEXT_FIELDS", self.dataset_path)
         rows = TextRows()
         self.item_text_row = np.array([rows.row(text) for text in self.item_table["text"]], dtype=np.int64)
         self.feedback = empty_feedback()
