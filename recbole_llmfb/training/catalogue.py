@@ -15,13 +15,15 @@ _log = logging.getLogger(__name__)
 class Catalogue:
     """ids, titles: (I,) as in the files. texts: the distinct texts of items. text_rows: (I,) rows of items' texts, -1 for none.
 
-    attributes: (A,) names. membership: (A, I) true where the item has the attribute.
+    documents: (I,) every word about an item, which may be more than its text. attributes: (A,) names. membership: (A, I) true
+    where the item has the attribute.
     """
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
     texts: tuple[str, ...]
     text_rows: NDArray[np.int64]
+    documents: tuple[str, ...]
     attributes: tuple[str, ...]
     membership: NDArray[np.bool_]
 
@@ -45,6 +47,7 @@ class Catalogue:
             titles=tuple(table["title"]),
             texts=tuple(dataset.texts[row] for row in kept),
             text_rows=rows.astype(np.int64),
+            documents=tuple(dataset.item_documents[1:]),
             attributes=attributes,
             membership=membership,
         )
