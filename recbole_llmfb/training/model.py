@@ -120,6 +120,8 @@ class LLMFB(GeneralRecommender):
         targets = self.lesson_rows.tolist()
         self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
         self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses], dtype=torch.float16)
+        if not self.lessons:
+            self.head.neutral_from.zero_()  # nobody teaches the head to read: words that name nothing must say nothing
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""

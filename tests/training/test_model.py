@@ -176,6 +176,13 @@ def test_an_item_rated_well_before_the_cut_off_joins_the_history(
     assert torch.equal(model.histories[users], before)
 
 
+def test_words_say_nothing_where_nobody_taught_their_reading(settings: Settings, tmp_path: Path) -> None:
+    experiment = reviewed(tmp_path, settings, ["f\tu0\t999999000\tlouder strings please\ti3\t5"], feedback_taken=["text"])
+    experiment.trainer.evaluate(experiment.test_data, load_best_model=False)
+    said = experiment.model.reader.read(["louder strings please", "no more capos, they break"])
+    assert not any(one.understood for one in said)
+
+
 def test_what_is_not_taken_is_not_heard(settings: Settings, tmp_path: Path) -> None:
     rows = ["f\tu0\t999999000\tno more even ones\ti3\t5"]
     experiment = reviewed(tmp_path, settings, rows, feedback_taken=[])
