@@ -1,6 +1,7 @@
 """Laws of LLMFB in RecBole: it learns, it leaks nothing, and its bundle serves what was evaluated."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from conftest import NAME, write_checkerboard  # type: ignore[import-not-found] 
 from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.training.critic import Wording, is_critic_holdout
 from recbole_llmfb.training.episodes import run_episodes
+from recbole_llmfb.training.export import write_bundle
 from recbole_llmfb.training.factors import factors_of
 from recbole_llmfb.training.mixing import tune_scales
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, load_data_and_model, prepare, run_recbole_llmfb
@@ -174,6 +177,26 @@ def test_an_item_rated_well_before_the_cut_off_joins_the_history(
     after = model.heard.with_items(before, users)
     assert (after - before).nonzero()[:, 1].tolist() == ([valid - 1] if joins else [])
     assert torch.equal(model.histories[users], before)
+
+
+def test_a_rating_before_the_cut_off_counts_in_evaluation_as_it_does_in_service(settings: Settings, tmp_path: Path) -> None:
+    """Parity with feedback: the item joins the history, and the stars are a wish, both weighted at the cut-off."""
+    write_checkerboard(tmp_path / "twin")
+    inter = [line.split("\t") for line in (tmp_path / "twin" / f"{NAME}.inter").read_text().splitlines()]
+    item = [row[1] for row in inter if row[0] == "u0"][16]  # of 20 the first of validation's
+    rated = Feedback("u0", rating=5, item=item, time=datetime.fromtimestamp(999_999_000, UTC))
+    rows = [f"f\tu0\t999999000\t\t{item}\t5"]
+    experiment = reviewed(tmp_path, settings, rows, feedback_taken=["rating", "item"], ITEM_TEXT_FROM_FEEDBACK=None)
+    told = scores(experiment, "u0")
+    model, dataset = experiment.model, experiment.dataset
+    user = dataset.token2id(dataset.uid_field, "u0")
+    assert model.histories[user, dataset.token2id(dataset.iid_field, item) - 1] == 0
+    cut = datetime.fromtimestamp(int(model.heard.cutoff_us[user]) / 10**6, UTC)
+    path = write_bundle(experiment, {"best_valid_score": 0.0, "best_valid_result": {}, "test_result": {}})
+    served = Recommender.load(path).respond(rated, k=20, now=cut)
+    assert len(served.items) > 5
+    for one in served.items:
+        assert one.score == pytest.approx(told[dataset.token2id(dataset.iid_field, one.item) - 1].item(), abs=1e-4)
 
 
 def test_words_say_nothing_where_nobody_taught_their_reading(settings: Settings, tmp_path: Path) -> None:
