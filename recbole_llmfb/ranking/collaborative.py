@@ -21,6 +21,7 @@ class LinearOptions:
 
     ridge: added to the diagonal; larger trusts rare co-occurrence less.
     text_weight, attribute_weight: how many interactions one text feature, one attribute is worth; 0 leaves them out.
+    word_weight: how many interactions the words of an item are worth, where the caller has them.
     user_power: a user's row is divided by (history length) ** user_power, so that heavy users do not outvote the rest.
     """
 
@@ -28,9 +29,12 @@ class LinearOptions:
     text_weight: float = 4.0
     attribute_weight: float = 2.0
     user_power: float = 0.25
+    word_weight: float = 0.0
 
 
-def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, options: LinearOptions) -> Tensor:
+def fit_linear(
+    interactions: Tensor, item_text: Tensor, membership: Tensor, options: LinearOptions, shared_words: Tensor | None = None
+) -> Tensor:
     """Item-item weights that best rebuild every user's history, every text feature and every attribute from the other items.
 
     Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8; extra rows as in Jeunen et al.,
@@ -40,6 +44,7 @@ def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, opti
         interactions: (U, I), 1 where the user has the item.
         item_text: (I, D), a vector of unit length per item, zero without text.
         membership: (A, I), 1 where the item has the attribute.
+        shared_words: (I, I), the Gram matrix of rows of word features of unit length, for `word_weight`; None for none.
 
     Returns:
         (I, I): how much item j in a history speaks for item i; the diagonal is zero.
@@ -62,6 +67,8 @@ def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, opti
         ]
     ).double()
     gram = rows.T @ rows
+    if shared_words is not None:
+        gram += options.word_weight**2 * shared_words.double()
     gram.diagonal().add_(options.ridge)
     precision = torch.linalg.inv(gram)
     weights = -precision / precision.diagonal()
@@ -70,7 +77,12 @@ def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, opti
 
 
 def cross_fit_linear(
-    interactions: Tensor, item_text: Tensor, membership: Tensor, options: LinearOptions, folds: Sequence[Tensor]
+    interactions: Tensor,
+    item_text: Tensor,
+    membership: Tensor,
+    options: LinearOptions,
+    folds: Sequence[Tensor],
+    shared_words: Tensor | None = None,
 ) -> Tensor:
     """Scores of every user from weights fitted without that user's fold: (U, I).
 
@@ -83,7 +95,7 @@ def cross_fit_linear(
     for held_out in folds:
         kept = interactions.clone()
         kept[held_out] = 0
-        scores[held_out] = interactions[held_out] @ fit_linear(kept, item_text, membership, options)
+        scores[held_out] = interactions[held_out] @ fit_linear(kept, item_text, membership, options, shared_words)
     return scores
 
 

@@ -20,6 +20,7 @@ from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.training.atomic import AtomicTable, read_atomic
 from recbole_llmfb.training.feedback_table import FeedbackTable, empty_feedback, read_feedback
 from recbole_llmfb.training.item_text import ItemFields, TextRows, describe_items
+from recbole_llmfb.training.review_text import reviews_before, typical
 
 NEVER = int(np.iinfo(np.int64).max)
 """The time, in microseconds, of what has none: later than every feedback."""
@@ -44,6 +45,9 @@ class FeedbackDataset(Dataset):
         interaction_time_us: (N,) int64, UTC microseconds of the N interactions that the filters left; `NEVER` where the file
             has no times. Index it by the int64 field `row_id` of `inter_feat`, which `build` adds before it splits.
 
+    item_documents: (I,) every word about an item: its text, and in the parts of a split the training reviews that
+            ITEM_TEXT_FROM_FEEDBACK asks for, as `item_table`, `texts` and `item_text_row` have them too.
+
     The parts of a split share all of them. With a `.feedback` file the split must be by time, so that no model learns from
     what was said after its cut-off.
 
@@ -56,6 +60,7 @@ class FeedbackDataset(Dataset):
     item_table: pd.DataFrame
     texts: list[str]
     item_text_row: NDArray[np.int64]
+    item_documents: list[str]
     feedback: FeedbackTable
     interaction_time_us: NDArray[np.int64]
 
@@ -84,7 +89,21 @@ class FeedbackDataset(Dataset):
                 remedy = f"user {user!r} has interactions in an earlier part that come after a later part; split by time"
                 raise ConfigError("benchmark_filename", self.benchmark_filename_list, remedy=remedy)
             np.maximum.at(latest, part.inter_feat[self.uid_field].numpy(), self._split_times(part))
+        if self.config["ITEM_TEXT_FROM_FEEDBACK"]:
+            self._describe_by_reviews(parts)
         return parts
+
+    def _describe_by_reviews(self, parts: list["FeedbackDataset"]) -> None:
+        """Let the training part's reviews describe items, in every part of the split."""
+        cutoff = np.minimum.reduce([self.cutoff_us(part) for part in parts[1:]])
+        about = reviews_before(self.feedback, self.texts, cutoff, self.item_num)
+        table, rows = self.item_table.copy(), TextRows(self.texts)
+        openings = [typical(reviews, self.config["ITEM_TEXT_FROM_FEEDBACK"]) for reviews in about]
+        table["text"] = [f"{text} {said}".strip() for text, said in zip(table["text"], openings, strict=True)]
+        text_row = np.array([rows.row(text) for text in table["text"]], dtype=np.int64)
+        documents = [" ".join([text, *said]) for text, said in zip(self.item_documents, about, strict=True)]
+        for part in parts:
+            part.item_table, part.texts, part.item_text_row, part.item_documents = table, rows.texts, text_row, documents
 
     def sort(self, by: Any, ascending: Any = True) -> None:
         """Sort as RecBole does, but compare exact times: its own are float32, which rounds seconds of today to 128."""
@@ -118,8 +137,6 @@ class FeedbackDataset(Dataset):
         described = describe_items(items[1:], self._item_file, self._item_fields, self.iid_field, self.config["seq_separator"])
         pad = pd.DataFrame({"item": ["[PAD]"], "title": [""], "text": [""], "attributes": [[]]})
         self.item_table = pd.concat([pad, described], ignore_index=True)
-        if not self.item_table["text"].any():
-            _log.warning("no item of %s has a text; name columns of its .item file in ITEM_TEXT_FIELDS", self.dataset_path)
         rows = TextRows()
         self.item_text_row = np.array([rows.row(text) for text in self.item_table["text"]], dtype=np.int64)
         self.feedback = empty_feedback()
@@ -127,6 +144,7 @@ class FeedbackDataset(Dataset):
             users, items_of = self.field2token_id[self.uid_field], self.field2token_id[self.iid_field]
             self.feedback = read_feedback(self._read(self._feedback_path), users, items_of, rows.row)
         self.texts = rows.texts
+        self.item_documents = self.item_table["text"].tolist()
 
     def _read(self, path: Path) -> AtomicTable:
         return read_atomic(path, separator=self.config["field_separator"], encoding=self.config["encoding"] or "utf-8")

@@ -72,8 +72,9 @@ class ItemFields:
 class TextRows:
     """Gives every distinct text one row, in the order of first sight, so that each is encoded once."""
 
-    def __init__(self) -> None:
-        self._rows: dict[str, int] = {}
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        """texts: distinct ones that have rows already."""
+        self._rows: dict[str, int] = {text: row for row, text in enumerate(texts)}
 
     @property
     def texts(self) -> list[str]:

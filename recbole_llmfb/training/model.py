@@ -27,6 +27,7 @@ from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
 from recbole_llmfb.training.objectives import reading_loss, soft_wishes
 from recbole_llmfb.training.phrases import load_phrase_book
 from recbole_llmfb.training.tuning import TunedEncoder
+from recbole_llmfb.training.word_features import shared_words
 
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
@@ -56,7 +57,7 @@ class LLMFB(GeneralRecommender):
         self.head = ReadingHead(len(attributes), self.encoder.width)
         self.reader = Reader(self.encoder, self.head, Lexicon(attributes, self.catalogue.titles), self.catalogue.ids)
         like = (len(attributes), self.encoder.width)
-        self.heard = Heard(dataset, half_life=config["feedback_half_life_days"] * DAY, like=like)
+        self.heard = Heard(dataset, half_life=config["feedback_half_life_days"] * DAY, like=like, takes=config["feedback_taken"])
         self.temperature = torch.nn.Parameter(
             torch.tensor(1.0)
         )  # its logarithm; scores are no logits, and only training needs them to be
@@ -92,13 +93,14 @@ class LLMFB(GeneralRecommender):
         scorer.mix.copy_(torch.tensor([1.0 if form in self.options["collaborative"] else 0.0 for form in FORMS] + [0.1, 0.02]))
         self.encode_catalogue()
         self.base = torch.zeros_like(self.histories)
+        self.shared_words = shared_words(self.catalogue.documents) if self.options["linear_word_weight"] else None
         if "linear" in self.options["collaborative"]:
             self.fit_linear()
             people = torch.arange(1, self.n_users)
             order = people[torch.from_numpy(self.random.permutation(len(people)))]
             folds = [fold for fold in order.chunk(self.options["linear_folds"]) if len(fold)]
             args = (self.histories, scorer.item_text, scorer.membership, self._linear_options())
-            self.base = standardize(cross_fit_linear(*args, folds))
+            self.base = standardize(cross_fit_linear(*args, folds, self.shared_words))
         seen = (self.base + scorer.mix[4] * scorer.bias()).masked_fill(self.histories > 0, -torch.inf)
         size = self.options["critic_slate_size"]
         slates = seen.topk(min(5 * size, scorer.shape.n_items), dim=1).indices.numpy()
@@ -118,6 +120,8 @@ class LLMFB(GeneralRecommender):
         targets = self.lesson_rows.tolist()
         self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
         self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses], dtype=torch.float16)
+        if not self.lessons:
+            self.head.neutral_from.zero_()  # nobody teaches the head to read: words that name nothing must say nothing
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""
@@ -127,12 +131,17 @@ class LLMFB(GeneralRecommender):
     def _linear_options(self) -> LinearOptions:
         config = self.options
         return LinearOptions(
-            config["linear_ridge"], config["linear_text_weight"], config["linear_attribute_weight"], config["linear_user_power"]
+            ridge=config["linear_ridge"],
+            text_weight=config["linear_text_weight"],
+            attribute_weight=config["linear_attribute_weight"],
+            user_power=config["linear_user_power"],
+            word_weight=config["linear_word_weight"],
         )
 
     def fit_linear(self) -> None:
         scorer = self.scorer
-        scorer.linear.copy_(fit_linear(self.histories, scorer.item_text, scorer.membership, self._linear_options()))
+        side = (scorer.item_text, scorer.membership, self._linear_options(), self.shared_words)
+        scorer.linear.copy_(fit_linear(self.histories, *side))
 
     @torch.no_grad()
     def encode_catalogue(self) -> None:
@@ -167,7 +176,7 @@ class LLMFB(GeneralRecommender):
         users, rows = interaction[self.USER_ID], interaction[self.ITEM_ID] - 1
         histories, others = self._without_target(users, rows)
         scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
-        if self.heard:
+        if self.heard.has_wishes:
             times = self.heard.interaction_time_us[interaction[ROW_ID].cpu().numpy()]
             scores = scores + self.scorer.feedback(self._heard_before(users, times), len(users))
         return self._softmax_loss(scores, others, rows)
@@ -244,7 +253,7 @@ class LLMFB(GeneralRecommender):
         return self._scores(interaction[self.USER_ID]).gather(1, rows)[:, 0]
 
     def _scores(self, users: Tensor) -> Tensor:
-        histories = self.histories[users.cpu()].to(self.device)
+        histories = self.heard.with_items(self.histories[users.cpu()], users.cpu().numpy()).to(self.device)
         wishes = self.heard.wishes(users.tolist(), self.reader)
         return self.scorer(histories, wishes and wishes.to(self.device))  # type: ignore[no-any-return]
 

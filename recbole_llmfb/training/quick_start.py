@@ -16,7 +16,7 @@ from recbole.data.dataset import Dataset
 from recbole.utils import get_trainer, init_seed
 
 from recbole_llmfb.training.checkpoint import check_vocabularies, load_weights, read_checkpoint
-from recbole_llmfb.training.compat import dataloaders, dataset_class, quiet
+from recbole_llmfb.training.compat import dataloaders, dataset_class, quiet, sorts_inexactly
 from recbole_llmfb.training.config import LLMFB, build_config, rebuild_config
 from recbole_llmfb.training.factors import train_factors
 from recbole_llmfb.training.run_log import close_log, open_log
@@ -128,7 +128,7 @@ def load_dataset(config: Config) -> Dataset:
     for key in ("save_dataset", "save_dataloaders"):
         if config[key]:
             logging.getLogger(__name__).warning("configuration %s=True is ignored: the files are read each time", key)
-    if config["model"] == LLMFB:
+    if config["model"] == LLMFB or sorts_inexactly(config):
         from recbole_llmfb.training.dataset import FeedbackDataset
 
         return FeedbackDataset(config)

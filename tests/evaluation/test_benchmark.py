@@ -202,6 +202,15 @@ def test_page_says_what_was_run_how_and_what_was_not(write: Write) -> None:
     assert str(Path.cwd()) not in text
 
 
+def test_page_says_that_a_split_by_time_is_one_and_what_the_reader_must_know(write: Write) -> None:
+    settings = yaml.safe_load(write().read_text(encoding="utf-8"))["settings"]
+    settings["eval_args"] = {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"}
+    text = benchmark(write(settings=settings, EASE=None, note="Rows differ.")).read_text(encoding="utf-8")
+    assert "the split is the same for every seed and every model" in text and "\nRows differ.\n" in text
+    random = benchmark(write(EASE=None)).read_text(encoding="utf-8")
+    assert "each is a split of its own" in random and "Rows differ" not in random
+
+
 def test_stored_runs_are_rendered_without_running(write: Write, trained: list[dict[str, Any]], tmp_path: Path) -> None:
     path = write()
     before = benchmark(path).read_text(encoding="utf-8")
@@ -300,6 +309,14 @@ def test_critics_verdicts_are_shown_as_simulated_and_compared(tmp_path: Path) ->
     assert "Simulated users, no human took part. Bundle of seed 1" in text
     assert re.search(r"\| LLMFB, frozen encoder \| all \| 1.500 \[.*\] \| \.250 \[", text)
     assert re.search(r"\| LLMFB, frozen encoder \| indirect \| 1.000 \[", text)
+
+
+def test_a_verdict_without_critics_is_no_section(tmp_path: Path) -> None:
+    plan, records = _made_up(tmp_path, {"LLMFB": {1: [0.2, 0.4]}})
+    run = _named(plan, records)["LLMFB"].runs[1]
+    report = _verdict([1, 0, 0, 3]).model_copy(update={"critics": None})
+    verdict = Judged(label="LLMFB", seed=1, key=run.key, split=run.split, report=report)
+    assert "imulated" not in markdown(plan, standings(plan, records), [verdict], command="recbole-llmfb benchmark made.yaml")
 
 
 def _verdict(turns: list[int]) -> Report:

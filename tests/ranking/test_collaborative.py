@@ -1,6 +1,7 @@
 """Laws of the collaborative part, on data whose answer is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -213,3 +214,19 @@ def test_row_without_spread_becomes_zero_and_leaves_others_alone() -> None:
 def test_standardized_like_others_keeps_their_measure() -> None:
     like = torch.tensor([[1.0, 2.0, 3.0], [7.0, 7.0, 7.0]])
     assert standardize(torch.tensor([[2.0, 5.0], [7.0, 8.0]]), like=like).tolist() == [[0.0, 3.0], [0.0, 0.0]]
+
+
+def test_shared_words_join_items_and_are_ignored_without_a_weight() -> None:
+    interactions = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    words = torch.eye(3)
+    words[0, 1] = words[1, 0] = 1
+    options = LinearOptions(ridge=1.0, text_weight=0.0, attribute_weight=0.0, user_power=0.0)
+    assert not fit_linear(interactions, *undescribed(3), options, words).any()
+    weights = fit_linear(interactions, *undescribed(3), replace(options, word_weight=1.0), words)
+    assert weights[0, 1] > 0 and weights[1, 0] > 0 and not weights[2].any() and not weights[:, 2].any()
+    rows = torch.tensor([[1.0, 1, 0], [0, 0, 1]])  # whose Gram matrix is `words`
+    expected = fit_linear(torch.cat([interactions, rows]), *undescribed(3), options)
+    torch.testing.assert_close(weights, expected)
+    folds = list(torch.arange(4).chunk(2))
+    crossed = cross_fit_linear(interactions, *undescribed(3), replace(options, word_weight=1.0), folds, words)
+    assert crossed[0, 1] > 0 and crossed[0, 2] == 0

@@ -1,5 +1,6 @@
 """Items as the model counts them: from row 0, without RecBole's padding item."""
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,3 +84,9 @@ def test_catalogue_without_words_has_items_alone(tmp_path: Path) -> None:
     assert sorted(catalogue.ids) == sorted(catalogue.titles) == ["alien", "babe", "heat"]
     assert catalogue.texts == catalogue.attributes == () and (catalogue.text_rows == -1).all()
     assert catalogue.membership.shape == (0, 3)
+
+
+def test_a_catalogue_without_words_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        catalogue = Catalogue.from_dataset(films(tmp_path, items=None), attribute_min_items=1)
+    assert catalogue.texts == () and "ITEM_TEXT_FIELDS" in caplog.text

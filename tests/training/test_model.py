@@ -1,6 +1,7 @@
 """Laws of LLMFB in RecBole: it learns, it leaks nothing, and its bundle serves what was evaluated."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from conftest import NAME, write_checkerboard  # type: ignore[import-not-found] 
 from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.training.critic import Wording, is_critic_holdout
 from recbole_llmfb.training.episodes import run_episodes
+from recbole_llmfb.training.export import write_bundle
 from recbole_llmfb.training.factors import factors_of
 from recbole_llmfb.training.mixing import tune_scales
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, load_data_and_model, prepare, run_recbole_llmfb
@@ -125,6 +128,94 @@ def test_a_text_after_the_cut_off_changes_nothing_and_the_same_text_before_it_do
             assert torch.equal(told, untold)
         else:
             assert (told[odd] > untold[odd]).all()
+
+
+RATED = "feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text\titem_id:token\trating:float"
+
+
+def reviewed(folder: Path, settings: Settings, rows: list[str], **changes: Any) -> Experiment:
+    """LLMFB trained without attributes or text columns on the small data with reviews; they are rows of RATED."""
+    write_checkerboard(folder / NAME)
+    (folder / NAME / f"{NAME}.feedback").write_text("\n".join([RATED, *rows]) + "\n", encoding="utf-8")
+    ours = OURS | {"ITEM_TEXT_FIELDS": [], "ITEM_ATTRIBUTE_FIELDS": None, "epochs": 1, "eval_step": 1}
+    ours |= {"data_path": str(folder), "eval_args": BY_TIME, "ITEM_TEXT_FROM_FEEDBACK": 20, "linear_word_weight": 3.0}
+    experiment = prepare("LLMFB", NAME, None, settings(**(ours | changes)))
+    fit_and_test(experiment, saved=False)
+    return experiment
+
+
+def test_a_review_after_its_writers_cut_off_describes_no_item_and_before_it_one_does(settings: Settings, tmp_path: Path) -> None:
+    """Reviews as item text: no leak, and its twin."""
+    words = [f"f{item}\tu{item}\t999999000\tcapo clamp\ti{item}\t5" for item in range(1, 8)]
+    last, first = 1_000_000_000 + 60 * 60 * 20, 999_999_000
+    rows = {"none": [], "future": [f"t\tu9\t{last}\tcapo clamp\ti40\t5"], "past": [f"t\tu9\t{first}\tcapo clamp\ti40\t5"]}
+    models = {name: reviewed(tmp_path / name, settings, words + row, feedback_taken=[]).model for name, row in rows.items()}
+    for part in ("linear", "item_text"):
+        weights = {name: getattr(model.scorer, part) for name, model in models.items()}
+        assert torch.equal(weights["none"], weights["future"]) and not torch.equal(weights["none"], weights["past"])
+    row, others = models["none"].catalogue.ids.index("i40"), [models["none"].catalogue.ids.index(f"i{n}") for n in range(1, 8)]
+    assert (models["past"].scorer.linear[row, others] > models["none"].scorer.linear[row, others]).all()
+
+
+@pytest.mark.parametrize(("time", "rating", "joins"), [("before", 5, True), ("before", 3, False), ("at", 5, False)])
+def test_an_item_rated_well_before_the_cut_off_joins_the_history(
+    settings: Settings, tmp_path: Path, time: str, rating: int, joins: bool
+) -> None:
+    """As serving takes it, and strictly before."""
+    untold = reviewed(tmp_path / "untold", settings, ["f\tu1\t999999000\tfine\ti1\t3"], feedback_taken=["item"])
+    dataset = untold.dataset
+    user = dataset.token2id(dataset.uid_field, "u0")
+    cut = int(dataset.cutoff_us(untold.test_data._dataset)[user]) // 10**6
+    parts = [untold.dataset.split_interactions(part._dataset) for part in (untold.valid_data, untold.test_data)]
+    valid = next(int(item) for one, item in zip(*parts[0], strict=True) if one == user)
+    name = dataset.id2token(dataset.iid_field, valid)
+    row = f"f\tu0\t{cut - 1 if time == 'before' else cut}\tfine\t{name}\t{rating}"
+    told = reviewed(tmp_path / "told", settings, [row], feedback_taken=["item"], ITEM_TEXT_FROM_FEEDBACK=None)
+    told.trainer.evaluate(told.test_data, load_best_model=False)
+    model, users = told.model, np.array([user])
+    before = model.histories[users]
+    after = model.heard.with_items(before, users)
+    assert (after - before).nonzero()[:, 1].tolist() == ([valid - 1] if joins else [])
+    assert torch.equal(model.histories[users], before)
+
+
+def test_a_rating_before_the_cut_off_counts_in_evaluation_as_it_does_in_service(settings: Settings, tmp_path: Path) -> None:
+    """Parity with feedback: the item joins the history, and the stars are a wish, both weighted at the cut-off."""
+    write_checkerboard(tmp_path / "twin")
+    inter = [line.split("\t") for line in (tmp_path / "twin" / f"{NAME}.inter").read_text().splitlines()]
+    item = [row[1] for row in inter if row[0] == "u0"][16]  # of 20 the first of validation's
+    rated = Feedback("u0", rating=5, item=item, time=datetime.fromtimestamp(999_999_000, UTC))
+    rows = [f"f\tu0\t999999000\t\t{item}\t5"]
+    experiment = reviewed(tmp_path, settings, rows, feedback_taken=["rating", "item"], ITEM_TEXT_FROM_FEEDBACK=None)
+    told = scores(experiment, "u0")
+    model, dataset = experiment.model, experiment.dataset
+    user = dataset.token2id(dataset.uid_field, "u0")
+    assert model.histories[user, dataset.token2id(dataset.iid_field, item) - 1] == 0
+    cut = datetime.fromtimestamp(int(model.heard.cutoff_us[user]) / 10**6, UTC)
+    path = write_bundle(experiment, {"best_valid_score": 0.0, "best_valid_result": {}, "test_result": {}})
+    served = Recommender.load(path).respond(rated, k=20, now=cut)
+    assert len(served.items) > 5
+    for one in served.items:
+        assert one.score == pytest.approx(told[dataset.token2id(dataset.iid_field, one.item) - 1].item(), abs=1e-4)
+
+
+def test_words_say_nothing_where_nobody_taught_their_reading(settings: Settings, tmp_path: Path) -> None:
+    experiment = reviewed(tmp_path, settings, ["f\tu0\t999999000\tlouder strings please\ti3\t5"], feedback_taken=["text"])
+    experiment.trainer.evaluate(experiment.test_data, load_best_model=False)
+    said = experiment.model.reader.read(["louder strings please", "no more capos, they break"])
+    assert not any(one.understood for one in said)
+
+
+def test_what_is_not_taken_is_not_heard(settings: Settings, tmp_path: Path) -> None:
+    rows = ["f\tu0\t999999000\tno more even ones\ti3\t5"]
+    experiment = reviewed(tmp_path, settings, rows, feedback_taken=[])
+    model = experiment.model
+    experiment.trainer.evaluate(experiment.test_data, load_best_model=False)
+    users = np.arange(1, 3)
+    assert not model.heard.has_wishes and model.heard.wishes(users.tolist(), model.reader) is None
+    assert torch.equal(model.heard.with_items(model.histories[users], users), model.histories[users])
+    with pytest.raises(ConfigError, match=r"feedback_taken=\['stars'\].*text, rating, item"):
+        reviewed(tmp_path / "wrong", settings, rows, feedback_taken=["stars"])
 
 
 def test_resuming_goes_on_with_the_next_epoch(settings: Settings) -> None:

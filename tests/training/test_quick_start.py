@@ -58,6 +58,35 @@ def test_one_seed_gives_every_model_the_same_split(settings: Settings, order: st
     assert len(set(prints.values())) == 1, prints
 
 
+def same_day(folder: Path) -> Path:
+    """Four reviews of each of 30 users within some seconds of today, and last in the file who came first; returns the root."""
+    (folder / "shop").mkdir()
+    said = [(f"u{user}", f"i{item}", 1_700_000_000 + 10 - item) for item in range(4) for user in range(30)]
+    said.append(("u30", "i4", 1_700_000_000))
+    inter = [f"{user}\t{item}\t{time}" for user, item, time in said]
+    words = [f"f{row}\t{user}\t{time}\tgood\t{item}" for row, (user, item, time) in enumerate(said)]
+    columns = {"inter": "user_id:token\titem_id:token\ttimestamp:float"}
+    columns["feedback"] = "feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text\titem_id:token"
+    for suffix, rows in (("inter", inter), ("feedback", words)):
+        (folder / "shop" / f"shop.{suffix}").write_text("\n".join([columns[suffix], *rows]) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_split_by_time_knows_seconds_whatever_the_model(settings: Settings, tmp_path: Path) -> None:
+    """RecBole's own data set takes what happened within a minute for simultaneous, and leaves its order to the file."""
+    by_time = {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"}
+    changes = {"data_path": str(same_day(tmp_path)), "eval_args": by_time, "load_col": None}
+    prints = set()
+    for model in ("Pop", "EASE", "BPR", "MultiVAE", "LightGCN", "LLMFB"):
+        config = build_config(model, "shop", None, settings(**changes))
+        dataset = load_dataset(config)
+        parts = split(config, dataset)
+        prints.add(split_fingerprint(*parts))
+        held = [dataset.id2token("item_id", part._dataset.inter_feat["item_id"].numpy()) for part in parts[1:]]
+        assert set(held[0]) == {"i1"} and set(held[1]) == {"i0"}, model
+    assert len(prints) == 1
+
+
 def test_sequential_models_share_a_split_of_their_own(settings: Settings) -> None:
     prints = {fingerprint(settings, model) for model in ("SASRec", "GRU4Rec", "FPMC")}
     assert len(prints) == 1 and prints != {fingerprint(settings, "BPR")}

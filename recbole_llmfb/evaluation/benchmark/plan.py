@@ -4,7 +4,8 @@ Such a file, whose names of configuration files start at its own folder:
 
     name: ml-100k                        # results/ml-100k.md, .runs.jsonl, .svg
     dataset: ml-100k
-    seeds: [2020, 2021]                  # a seed is a split and an initialisation
+    note: ...                            # a paragraph on the page, where rows differ in more than their names say
+    seeds: [2020, 2021]                  # a seed is an initialisation, and a split where that is random
     settings: {eval_args: {...}, ...}    # RecBole configuration of every model
     models:
       EASE:                              # a label; the model of this name, unless `model` names another
@@ -58,12 +59,17 @@ class Entrant(BaseModel):
 
 
 class Plan(BaseModel):
-    """A benchmark. settings: RecBole configuration that every entrant gets, after its files and before its own settings."""
+    """A benchmark.
+
+    settings: RecBole configuration that every entrant gets, after its files and before its own settings. note: what the reader
+    of the page must know to compare its rows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[\w.-]+$")
     dataset: str
+    note: str = ""
     seeds: tuple[int, ...] = Field(min_length=1)
     settings: dict[str, Any] = {}
     models: tuple[Entrant, ...] = Field(min_length=1)

@@ -40,7 +40,7 @@ def markdown(
         _not_run(plan, found, command),
         _against_best(found, ours),
         _tuning(plan, found),
-        *(_critics(verdict, command) for verdict in verdicts),
+        *(_critics(verdict, command) for verdict in verdicts if verdict.report.critics),
         _variants(verdicts),
     ]
     return "\n".join(part for part in parts if part)
@@ -50,12 +50,18 @@ def _how_made(plan: Plan, found: Sequence[Standing], command: str) -> str:
     versions = sorted({run.recbole for standing in found for run in standing.runs.values()})
     split = plan.settings.get("eval_args", "RecBole's default")
     users = max((len(standing.by_user[HEADLINE]) for standing in found), default=0)
+    splits = {run.split for standing in found for run in standing.runs.values()}
+    seeded = "each is a split of its own and the same one for every model"
+    if len(splits) == 1 < len(plan.seeds):
+        seeded = "the split is the same for every seed and every model"
+    note = f"\n{plan.note.strip()}\n" if plan.note.strip() else ""
     return (
         f"`{command}` makes every figure on this page, `{command} --only MODEL` those of one row; it goes on where it "
         f"stopped. The runs are in `{plan.name}.runs.jsonl`.\n\n"
         f"Data set {plan.dataset}, RecBole {' and '.join(versions) or '(no run yet)'}, `eval_args: {_plain(split)}`, "
-        f"{users} test users. Seeds {_listed(plan.seeds)}: each is a split of its own and the same one for every model, which "
-        "is checked by a fingerprint. Grids are judged on validation, and only the point chosen there is tested.\n\n"
+        f"{users} test users. Seeds {_listed(plan.seeds)}: {seeded}, which "
+        "is checked by a fingerprint. Grids are judged on validation, and only the point chosen there is tested.\n"
+        f"{note}\n"
         "A figure is the mean over users of the mean over seeds, in brackets its 95 % bootstrap interval, users drawn.\n"
     )
 
