@@ -146,7 +146,9 @@ def recommend(
 
 @app.command()
 def convert(
-    kind: Annotated[str, typer.Argument(help="amazon-reviews, yelp, movielens, inspired, redial, conversation-movies, cpcd, or jsonl.")],
+    kind: Annotated[
+        str, typer.Argument(help="amazon-reviews, yelp, movielens, inspired, redial, conversation-movies, cpcd, or jsonl.")
+    ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A file or a folder, gzipped or not.")],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="The new folder for the atomic files.")],
     name: Annotated[str | None, typer.Option(help="Name of the data set; by default DEST's.")] = None,

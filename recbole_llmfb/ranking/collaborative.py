@@ -13,6 +13,8 @@ from torch.nn.functional import dropout, normalize
 from recbole_llmfb.errors import ConfigError, NotEnoughDataError
 
 MAX_LINEAR_ITEMS = 20_000
+_UNSEEN_MENTIONS = 3.0  # by which a conditional share is shrunk
+_SHARE_SCALE = 50.0  # a share of one in fifty counts as much as the logarithm of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, opti
         membership: (A, I), 1 where the item has the attribute.
 
     Returns:
-        (I, I): how much item j in a history speaks for item i; the diagonal is zero.
+        (I, I): how much item j in a history speaks for item i; the diagonal is zero. An item of no row at all has no weights, and
+        costs nothing.
 
     Raises:
         NotEnoughDataError: no interactions, or fewer than two items.
@@ -61,12 +64,21 @@ def fit_linear(interactions: Tensor, item_text: Tensor, membership: Tensor, opti
             options.attribute_weight * membership,
         ]
     ).double()
+    known = rows.any(dim=0)
+    if known.all():
+        return _solve(rows, options.ridge)
+    fitted = torch.zeros(items, items)
+    place = known.nonzero()[:, 0]
+    fitted[place[:, None], place] = _solve(rows[:, known], options.ridge)
+    return fitted
+
+
+def _solve(rows: Tensor, ridge: float) -> Tensor:
     gram = rows.T @ rows
-    gram.diagonal().add_(options.ridge)
+    gram.diagonal().add_(ridge)
     precision = torch.linalg.inv(gram)
     weights = -precision / precision.diagonal()
-    fitted: Tensor = weights.fill_diagonal_(0).float()
-    return fitted
+    return weights.fill_diagonal_(0).float()
 
 
 def cross_fit_linear(
@@ -85,6 +97,18 @@ def cross_fit_linear(
         kept[held_out] = 0
         scores[held_out] = interactions[held_out] @ fit_linear(kept, item_text, membership, options)
     return scores
+
+
+def co_mention(counts: Tensor, mentions: Tensor) -> Tensor:
+    """How much an item in a history speaks for another by being mentioned in the same short sessions: (I, I), zero diagonal.
+
+    log(1 + 50 n_ij / (n_i + 3)) of the sessions n_ij that mention both, and those n_i that mention the first: where a session
+    has a handful of items, a closed form over all of them has little to solve for, and smoothed shares do better.
+
+    Args:
+        counts: (..., I) n_ij of some first items. mentions: (...) n_i of them.
+    """
+    return torch.log1p(_SHARE_SCALE * counts / (mentions + _UNSEEN_MENTIONS).unsqueeze(-1))
 
 
 def _row_weight(interactions: Tensor, power: float) -> Tensor:

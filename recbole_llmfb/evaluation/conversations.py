@@ -1,0 +1,157 @@
+"""Recommendation in conversations, judged on dialogues that training never met: folds by dialogue, next recommended item.
+
+A case is one recommendation of a dialogue: the talk before it and the items mentioned before it are given, every item of the
+case's source is ranked but those mentioned, and an item that was mentioned before is no target. A configuration is trained once
+per fold. What a method's own weights are, validation's dialogues say; test dialogues choose nothing.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.ranking.collaborative import standardize
+from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.training.conversations import Case, cases_of, histories_of
+from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
+from recbole_llmfb.training.talk_mixing import ranks_of, wishes_of
+
+OURS = "LLMFB"
+_TEXT_ALONE, _COLLABORATIVE_ALONE = "LLMFB, text alone", "LLMFB, collaborative alone"
+_FROZEN, _POPULARITY = "frozen encoder + log-popularity", "popularity"
+METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, _FROZEN, _POPULARITY)
+OVER_EVERYTHING = "LLMFB, all sources ranked together"
+_BIASES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+_CHUNK = 256
+
+
+def run_folds(
+    config: str | Path, records: str | Path, *, folds: Sequence[int] | None = None, config_dict: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Train and judge the folds that `records` (JSON lines) does not have yet; returns all of them.
+
+    Raises:
+        ConfigError: a configuration without dialogue folds.
+    """
+    path = Path(records)
+    done = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    wanted = list(folds) if folds is not None else None
+    number = 0
+    while wanted is None or number < len(wanted):
+        fold = number if wanted is None else wanted[number]
+        number += 1
+        if any(one["fold"] == fold for one in done):
+            continue
+        given = {**(config_dict or {}), "dialogue_test_fold": fold}
+        started = time.monotonic()
+        experiment = prepare(None, None, [config], given)
+        if experiment.config["dialogue_folds"] is None:
+            raise ConfigError("dialogue_folds", None, remedy="name the number of folds by dialogue")
+        wanted = wanted if wanted is not None else list(range(experiment.config["dialogue_folds"]))
+        fit_and_test(experiment)
+        record = {"fold": fold, "seconds": round(time.monotonic() - started)} | judge(experiment)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        done.append(record)
+    return sorted(done, key=lambda one: int(one["fold"]))
+
+
+def judge(experiment: Experiment) -> dict[str, Any]:
+    """Ranks of the test cases by every method, with the source and the dialogue of each case."""
+    dataset, model = experiment.dataset, experiment.model.eval()
+    valid, test = (cases_of(dataset, part._dataset) for part in (experiment.valid_data, experiment.test_data))
+    catalogues = source_catalogues(dataset)
+    frozen = _Frozen(experiment)
+    scores = {name: _scores(model, frozen, cases) for name, cases in (("valid", valid), ("test", test))}
+    hidden = {name: _hidden(cases, catalogues) for name, cases in (("valid", valid), ("test", test))}
+    goals = {name: torch.tensor([case.target for case in cases]) for name, cases in (("valid", valid), ("test", test))}
+    ranks: dict[str, list[int]] = {}
+    learned = model.scorer.bias().detach().cpu()
+    counted = standardize(torch.log1p(model.conversations.counts)[None])[0]
+    for method in METHODS:
+        total = scores["test"][method]
+        if method != OURS:
+            bias = learned if method in (_TEXT_ALONE, _COLLABORATIVE_ALONE) else counted
+            total = total + bias * _best_bias(scores["valid"][method], bias, goals["valid"], hidden["valid"])
+        ranks[method] = ranks_of(total, goals["test"], hidden["test"]).int().tolist()
+    everything = histories_of(test, len(learned)) > 0
+    ranks[OVER_EVERYTHING] = ranks_of(scores["test"][OURS], goals["test"], everything).int().tolist()
+    dialogues = [str(dataset.id2token(dataset.uid_field, case.user)) for case in test]
+    weights = {name: getattr(model.scorer, name).tolist() for name in ("mix", "feedback_scale", "talk_scale")}
+    return {"weights": weights, "source": [case.source for case in test], "dialogue": dialogues, "ranks": ranks}
+
+
+def source_catalogues(dataset: Any) -> dict[str, Tensor]:
+    """Source -> (I,) true for its items: those that the column `sources` of the `.item` file gives it; "" has all."""
+    feat, name = dataset.item_feat, "sources"
+    everything = torch.ones(dataset.item_num - 1, dtype=torch.bool)
+    if feat is None or name not in feat:
+        return {"": everything}
+    values = feat[name][1:]
+    names = dataset.field2id_token[name]
+    found = {str(names[number]): (values == number).any(dim=1) for number in range(1, len(names))}
+    return found | {"": everything}
+
+
+class _Frozen:
+    """The encoder as it was before any training, over the items' texts."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        config, catalogue = experiment.config, experiment.model.catalogue
+        self.encoder = Encoder.load(
+            config["encoder"], revision=config["encoder_revision"], max_tokens=config["encoder_max_tokens"]
+        ).to(experiment.model.device)
+        texts = self.encoder.embed(catalogue.texts)
+        rows = torch.from_numpy(catalogue.text_rows)
+        self.items = torch.where(rows[:, None] >= 0, texts[rows.clamp(min=0)], 0.0)
+
+    def scores(self, cases: Sequence[Case]) -> Tensor:
+        """Standardized cosine of talk and item: (Q, I)."""
+        return standardize(self.encoder.embed([case.talk for case in cases]) @ self.items.T)
+
+
+@torch.no_grad()
+def _scores(model: Any, frozen: _Frozen, cases: Sequence[Case]) -> dict[str, Tensor]:
+    """Scores (Q, I) of each method; but for ours, popularity is still to be added."""
+    scorer = model.scorer
+    found: dict[str, list[Tensor]] = {method: [] for method in METHODS}
+    for start in range(0, len(cases), _CHUNK):
+        chunk = cases[start : start + _CHUNK]
+        histories = histories_of(chunk, scorer.shape.n_items).to(model.device)
+        wishes = wishes_of([case.talk for case in chunk], model.reader, scorer.shape.n_items)
+        parts = scorer.parts(histories, wishes and wishes.to(model.device))
+        found[OURS].append(parts.score.cpu())
+        found[_TEXT_ALONE].append(parts.feedback.cpu())
+        found[_COLLABORATIVE_ALONE].append((parts.collaborative + parts.text).cpu())
+        found[_FROZEN].append(frozen.scores(chunk))
+        found[_POPULARITY].append(torch.zeros(len(chunk), scorer.shape.n_items))
+    return {method: torch.cat(scores) for method, scores in found.items()}
+
+
+def _best_bias(scores: Tensor, bias: Tensor, targets: Tensor, hidden: Tensor) -> float:
+    def gain(weight: float) -> float:
+        return float((1 / torch.log2(1.0 + ranks_of(scores + weight * bias, targets, hidden))).mean())
+
+    return max(_BIASES, key=gain)
+
+
+def _hidden(cases: Sequence[Case], catalogues: Mapping[str, Tensor]) -> Tensor:
+    """(Q, I) true for what is not ranked: the items mentioned before, and those of other sources."""
+    n_items = len(catalogues[""])
+    mentioned = histories_of(cases, n_items) > 0
+    others = ~torch.stack([catalogues.get(case.source, catalogues[""]) for case in cases])
+    return mentioned | others
+
+
+def measures(ranks: Sequence[int]) -> dict[str, Any]:
+    """Measure -> one value per case (N,): recall at 1, 5, 10, 20 and 50, NDCG at 10, and the reciprocal rank."""
+    at = np.asarray(ranks, dtype=np.float64)
+    found = {f"R@{k}": (at <= k).astype(float) for k in (1, 5, 10, 20, 50)}
+    return {**found, "NDCG@10": np.where(at <= 10, 1 / np.log2(1 + at), 0.0), "MRR": 1 / at}
