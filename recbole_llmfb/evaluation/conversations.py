@@ -7,7 +7,9 @@ per fold. What a method's own weights are, validation's dialogues say; test dial
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,9 @@ from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.ranking.collaborative import standardize
-from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.training.conversations import Case, cases_of, histories_of
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
-from recbole_llmfb.training.talk_mixing import ranks_of, wishes_of
+from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of
 
 OURS = "LLMFB"
 _TEXT_ALONE, _COLLABORATIVE_ALONE = "LLMFB, text alone", "LLMFB, collaborative alone"
@@ -28,7 +29,7 @@ _FROZEN, _POPULARITY = "frozen encoder + log-popularity", "popularity"
 METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, _FROZEN, _POPULARITY)
 OVER_EVERYTHING = "LLMFB, all sources ranked together"
 _BIASES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
-_CHUNK = 256
+_CHUNK = 128
 
 
 def run_folds(
@@ -54,8 +55,10 @@ def run_folds(
         if experiment.config["dialogue_folds"] is None:
             raise ConfigError("dialogue_folds", None, remedy="name the number of folds by dialogue")
         wanted = wanted if wanted is not None else list(range(experiment.config["dialogue_folds"]))
+        frozen = Untrained.of(experiment)
         fit_and_test(experiment)
-        record = {"fold": fold, "seconds": round(time.monotonic() - started)} | judge(experiment)
+        seconds = round(time.monotonic() - started)
+        record = {"fold": fold, "seconds": seconds} | judge(experiment, frozen)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
@@ -63,29 +66,50 @@ def run_folds(
     return sorted(done, key=lambda one: int(one["fold"]))
 
 
-def judge(experiment: Experiment) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Untrained:
+    """Standardized cosine (Q, I) of talk and item text by the encoder before any training, for validation and test."""
+
+    valid: Tensor
+    test: Tensor
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Untrained":
+        """experiment: not trained yet."""
+        model, dataset = experiment.model, experiment.dataset
+
+        def alike(part: Any) -> Tensor:
+            talks = model.encoder.embed([case.talk for case in cases_of(dataset, part._dataset)])
+            return standardize(talks @ model.scorer.item_text.cpu().T)
+
+        return cls(alike(experiment.valid_data), alike(experiment.test_data))
+
+
+def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     """Ranks of the test cases by every method, with the source and the dialogue of each case."""
     dataset, model = experiment.dataset, experiment.model.eval()
-    valid, test = (cases_of(dataset, part._dataset) for part in (experiment.valid_data, experiment.test_data))
     catalogues = source_catalogues(dataset)
-    frozen = _Frozen(experiment)
-    scores = {name: _scores(model, frozen, cases) for name, cases in (("valid", valid), ("test", test))}
-    hidden = {name: _hidden(cases, catalogues) for name, cases in (("valid", valid), ("test", test))}
-    goals = {name: torch.tensor([case.target for case in cases]) for name, cases in (("valid", valid), ("test", test))}
-    ranks: dict[str, list[int]] = {}
+    listening = TalkReader(model.reader)
+    valid, test = (
+        _Ready.of(model, listening, cases_of(dataset, part._dataset), catalogues, alike)
+        for part, alike in ((experiment.valid_data, untrained.valid), (experiment.test_data, untrained.test))
+    )
     learned = model.scorer.bias().detach().cpu()
     counted = standardize(torch.log1p(model.conversations.counts)[None])[0]
+    ranks: dict[str, list[int]] = {}
     for method in METHODS:
-        total = scores["test"][method]
-        if method != OURS:
-            bias = learned if method in (_TEXT_ALONE, _COLLABORATIVE_ALONE) else counted
-            total = total + bias * _best_bias(scores["valid"][method], bias, goals["valid"], hidden["valid"])
-        ranks[method] = ranks_of(total, goals["test"], hidden["test"]).int().tolist()
-    everything = histories_of(test, len(learned)) > 0
-    ranks[OVER_EVERYTHING] = ranks_of(scores["test"][OURS], goals["test"], everything).int().tolist()
-    dialogues = [str(dataset.id2token(dataset.uid_field, case.user)) for case in test]
+        bias = learned if method in (_TEXT_ALONE, _COLLABORATIVE_ALONE) else counted
+        weight = 0.0 if method == OURS else max(_BIASES, key=lambda weight: valid.gain(method, weight * bias))
+        ranks[method] = _whole(test.ranks(method, weight * bias))
+    everything = histories_of(test.cases, len(learned)) > 0
+    ranks[OVER_EVERYTHING] = _whole(ranks_of(test.scores[OURS], test.targets, everything))
+    dialogues = [str(dataset.id2token(dataset.uid_field, case.user)) for case in test.cases]
     weights = {name: getattr(model.scorer, name).tolist() for name in ("mix", "feedback_scale", "talk_scale")}
-    return {"weights": weights, "source": [case.source for case in test], "dialogue": dialogues, "ranks": ranks}
+    return {"weights": weights, "source": [case.source for case in test.cases], "dialogue": dialogues, "ranks": ranks}
+
+
+def _whole(ranks: Tensor) -> list[int]:
+    return [int(rank) for rank in ranks]
 
 
 def source_catalogues(dataset: Any) -> dict[str, Tensor]:
@@ -100,46 +124,39 @@ def source_catalogues(dataset: Any) -> dict[str, Tensor]:
     return found | {"": everything}
 
 
-class _Frozen:
-    """The encoder as it was before any training, over the items' texts."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """Cases with scores (Q, I) by each method, which but for ours lack popularity. hidden: (Q, I) what is not ranked."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        config, catalogue = experiment.config, experiment.model.catalogue
-        self.encoder = Encoder.load(
-            config["encoder"], revision=config["encoder_revision"], max_tokens=config["encoder_max_tokens"]
-        ).to(experiment.model.device)
-        texts = self.encoder.embed(catalogue.texts)
-        rows = torch.from_numpy(catalogue.text_rows)
-        self.items = torch.where(rows[:, None] >= 0, texts[rows.clamp(min=0)], 0.0)
+    cases: Sequence[Case]
+    targets: Tensor
+    hidden: Tensor
+    scores: Mapping[str, Tensor]
 
-    def scores(self, cases: Sequence[Case]) -> Tensor:
-        """Standardized cosine of talk and item: (Q, I)."""
-        return standardize(self.encoder.embed([case.talk for case in cases]) @ self.items.T)
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls, model: Any, listening: TalkReader, cases: Sequence[Case], catalogues: Mapping[str, Tensor], alike: Tensor
+    ) -> "_Ready":
+        scorer, found = model.scorer, defaultdict(list)
+        for start in range(0, len(cases), _CHUNK):
+            chunk = cases[start : start + _CHUNK]
+            histories = histories_of(chunk, scorer.shape.n_items).to(model.device)
+            wishes = listening.wishes([case.talk for case in chunk], scorer.shape.n_items)
+            parts = scorer.parts(histories, wishes and wishes.to(model.device))
+            found[OURS].append(parts.score.cpu())
+            found[_TEXT_ALONE].append(parts.feedback.cpu())
+            found[_COLLABORATIVE_ALONE].append((parts.collaborative + parts.text).cpu())
+        scores = {method: torch.cat(chunks) for method, chunks in found.items()}
+        targets = torch.tensor([case.target for case in cases])
+        scores |= {_FROZEN: alike, _POPULARITY: torch.zeros_like(alike)}
+        return cls(cases, targets, _hidden(cases, catalogues), scores)
 
+    def ranks(self, method: str, bias: Tensor) -> Tensor:
+        return ranks_of(self.scores[method] + bias, self.targets, self.hidden)
 
-@torch.no_grad()
-def _scores(model: Any, frozen: _Frozen, cases: Sequence[Case]) -> dict[str, Tensor]:
-    """Scores (Q, I) of each method; but for ours, popularity is still to be added."""
-    scorer = model.scorer
-    found: dict[str, list[Tensor]] = {method: [] for method in METHODS}
-    for start in range(0, len(cases), _CHUNK):
-        chunk = cases[start : start + _CHUNK]
-        histories = histories_of(chunk, scorer.shape.n_items).to(model.device)
-        wishes = wishes_of([case.talk for case in chunk], model.reader, scorer.shape.n_items)
-        parts = scorer.parts(histories, wishes and wishes.to(model.device))
-        found[OURS].append(parts.score.cpu())
-        found[_TEXT_ALONE].append(parts.feedback.cpu())
-        found[_COLLABORATIVE_ALONE].append((parts.collaborative + parts.text).cpu())
-        found[_FROZEN].append(frozen.scores(chunk))
-        found[_POPULARITY].append(torch.zeros(len(chunk), scorer.shape.n_items))
-    return {method: torch.cat(scores) for method, scores in found.items()}
-
-
-def _best_bias(scores: Tensor, bias: Tensor, targets: Tensor, hidden: Tensor) -> float:
-    def gain(weight: float) -> float:
-        return float((1 / torch.log2(1.0 + ranks_of(scores + weight * bias, targets, hidden))).mean())
-
-    return max(_BIASES, key=gain)
+    def gain(self, method: str, bias: Tensor) -> float:
+        return float((1 / torch.log2(1.0 + self.ranks(method, bias))).mean())
 
 
 def _hidden(cases: Sequence[Case], catalogues: Mapping[str, Tensor]) -> Tensor:

@@ -77,7 +77,7 @@ def _solve(rows: Tensor, ridge: float) -> Tensor:
     gram = rows.T @ rows
     gram.diagonal().add_(ridge)
     precision = torch.linalg.inv(gram)
-    weights = -precision / precision.diagonal()
+    weights: Tensor = -precision / precision.diagonal()
     return weights.fill_diagonal_(0).float()
 
 

@@ -189,8 +189,8 @@ class Wishes:
         return len(self.row)
 
     def to(self, device: torch.device) -> "Wishes":
-        tensors = (getattr(self, field.name) for field in fields(self))
-        return Wishes(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))
+        given: dict[str, Tensor | None] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: tensor.to(device) for name, tensor in given.items() if tensor is not None})
 
 
 def stack(wishes: Sequence[Sequence[Wish]], *, now: Sequence[float], half_life: float, n_items: int) -> Wishes | None:

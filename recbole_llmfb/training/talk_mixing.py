@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from recbole_llmfb.ranking.fusion import Scorer
-from recbole_llmfb.ranking.preference import Event, PreferenceState, Wishes, fold, said, stack, with_talk
+from recbole_llmfb.ranking.preference import Event, PreferenceState, Wish, Wishes, fold, said, stack, with_talk
 from recbole_llmfb.schema import MAX_TEXT
+from recbole_llmfb.text.encoder import Encoder, Span
 from recbole_llmfb.text.signals import Reader, Utterance
 from recbole_llmfb.text.talk import as_talk, last_words
 from recbole_llmfb.training.conversations import Case, histories_of
@@ -32,20 +33,45 @@ _GRIDS = {
 _START = {"linear": 0.5, "autoencoder": 0.0, "text": 0.0, "bias": 1.0, "talk": 2.0, "wanted": 0.5, "unwanted": 0.5}
 
 
-def wishes_of(talks: Sequence[str], reader: Reader, n_items: int) -> Wishes | None:
-    """What talks wish for, as `Recommender.rank` hears them: one user (row) each."""
-    cut = [last_words(talk, MAX_TEXT) for talk in talks]
-    read = {}
-    for talk, utterance in zip(cut, reader.read(cut), strict=True) if cut else ():
-        read[talk] = utterance
-    wishes = [_wishes(talk, read[talk], reader) for talk in cut]
-    return stack(wishes, now=[0.0] * len(cut), half_life=1.0, n_items=n_items)
+class TalkReader:
+    """Hears talks as `Recommender.rank` does. A clause is encoded once, because the talks of a dialogue begin alike."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._clauses = _Clauses(reader.encoder)
+        self._reader = Reader(self._clauses, reader.head, reader.lexicon, reader.items)  # type: ignore[arg-type]
+
+    def wishes(self, talks: Sequence[str], n_items: int) -> Wishes | None:
+        """What each talk wishes for; one user (row) each."""
+        cut = [last_words(talk, MAX_TEXT) for talk in talks]
+        vectors = self._clauses.encoder.embed([as_talk([talk], at_most=MAX_TEXT) for talk in cut])
+        events = [
+            with_talk(
+                [Event("", 0.0, wishes=tuple(said(one, time=0.0, feedback="") for one in read.understood))], lambda _: vector
+            )
+            for read, vector in zip(self._reader.read(cut), vectors, strict=True)
+        ]
+        wishes = [fold(PreferenceState(), of_talk).wishes for of_talk in events]
+        return stack(wishes, now=[0.0] * len(cut), half_life=1.0, n_items=n_items)
 
 
-def _wishes(talk: str, utterance: Utterance, reader: Reader) -> Sequence[Any]:
+def _wishes(utterance: Utterance, talk: Tensor) -> tuple[Wish, ...]:
     event = Event("", 0.0, wishes=tuple(said(one, time=0.0, feedback="") for one in utterance.understood))
-    vector = lambda _: reader.encoder.embed([as_talk([talk], at_most=MAX_TEXT)])[0]  # noqa: E731
-    return fold(PreferenceState(), with_talk([event], vector)).wishes
+    return fold(PreferenceState(), with_talk([event], lambda _: talk)).wishes
+
+
+class _Clauses:
+    """The part of an encoder that a reader needs, with a memory of clauses."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder, self.tokenizer = encoder, encoder.tokenizer
+        self._known: dict[str, Tensor] = {}
+
+    def spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Tensor:
+        words = [text[start:end] for text, of_text in zip(texts, spans, strict=True) for start, end in of_text]
+        new = sorted(set(words) - self._known.keys())
+        self._known.update(zip(new, self.encoder.embed(new), strict=True))
+        vectors = [self._known[one] for one in words]
+        return torch.stack(vectors).to(self.encoder.device) if vectors else torch.zeros(0, self.encoder.width)
 
 
 @torch.no_grad()
@@ -79,7 +105,7 @@ class _Stand:
         if len(chosen) > CASES:
             chosen = [chosen[place] for place in np.random.default_rng(0).permutation(len(chosen))[:CASES]]
         n_items, device = model.scorer.shape.n_items, model.device
-        wishes = wishes_of([case.talk for case in chosen], model.reader, n_items)
+        wishes = TalkReader(model.reader).wishes([case.talk for case in chosen], n_items)
         return cls(
             histories_of(chosen, n_items).to(device),
             wishes and wishes.to(device),

@@ -1,4 +1,4 @@
-"""Small dialogues with a known structure: whoever speaks of the sea is recommended a sea film, whoever speaks of war a war film."""
+"""Small dialogues with a known structure: who speaks of the sea is recommended a sea film, who speaks of war a war film."""
 
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,15 @@ def write_talks(folder: Path, *, changed: dict[int, tuple[str, ...]] | None = No
         day, kind = 86_400 * (number + 1), number % 2
         user = f"talk:{number}"
         said = (changed or {}).get(number, ("hello, what do you like?", f"{WORDS[kind]} please", "look at this", "another?"))
-        talk += [f"{user}\t{day + turn}\t{'recommender' if turn % 2 == 0 else 'seeker'}\t{text}" for turn, text in enumerate(said)]
+        talk += [
+            f"{user}\t{day + turn}\t{'recommender' if turn % 2 == 0 else 'seeker'}\t{text}" for turn, text in enumerate(said)
+        ]
         first, second = (kind + 2 * (number // 2)) % FILMS, (kind + 2 * (number // 2 + 3)) % FILMS
         inter += [f"{user}\tfilm{first}\t{day + 2}\trecommender\ttalk", f"{user}\tfilm{second}\t{day + 4}\trecommender\ttalk"]
     for viewer in range(12 if viewers else 0):
-        inter += [f"viewer:{viewer}\tfilm{film}\t{1000 + film}\t\tviews" for film in range(viewer % 2, FILMS, 2) if film != viewer]
+        inter += [
+            f"viewer:{viewer}\tfilm{film}\t{1000 + film}\t\tviews" for film in range(viewer % 2, FILMS, 2) if film != viewer
+        ]
     item = [f"film{film}\tNumber {film}\t{THINGS[film % 2]}\t{'sea' if film % 2 == 0 else 'war'}\ttalk" for film in range(FILMS)]
     files = {
         "inter": ["user_id:token\titem_id:token\ttimestamp:float\trole:token\tsource:token", *inter],

@@ -8,7 +8,8 @@ SRC is a folder of folders, told apart by how their names begin: `inspired...` (
     .talk     what both sides of a dialogue said
     .item     every movie that a dialogue source knows, under the name that it has there; `sources` says which know it
 
-A movie has the id that dialogues write, "Alien (1979)"; two dialogue sources that write the same name mean the same movie.
+A movie has the id that dialogues write, "Alien (1979)"; two dialogue sources that write the same name mean the same movie. One
+that is in a catalogue only, such as "alien" in ReDial's, is left out where dialogues mention the same title and year.
 MovieLens movies are joined to those by title and year, under every name where there are several; the rest are left out, because
 no dialogue could recommend them.
 """
@@ -73,39 +74,54 @@ def _folders(source: Path, tally: Tally) -> dict[str, Path]:
 def _rows(folders: Mapping[str, Path], options: Options, tally: Tally) -> Iterator[Row]:
     items: dict[str, dict[str, Cell]] = {}
     sources: dict[str, list[str]] = defaultdict(list)
+    mentioned: set[str] = set()
     for kind, tables in _DIALOGUES.items():
         for row in tables(folders[kind], options, tally).rows if kind in folders else ():
+            item = str(row.cells.get("item_id"))
             if row.file == "item":
-                items.setdefault(str(row.cells["item_id"]), dict(row.cells))
-                sources[str(row.cells["item_id"])].append(kind)
+                items.setdefault(item, dict(row.cells))
+                sources[item].append(kind)
             elif row.file in ("inter", "talk"):
-                named = {"user_id": f"{kind}:{row.cells['user_id']}"} | ({"source": kind} if row.file == "inter" else {})
+                named = {"user_id": f"{kind}:{row.cells['user_id']}"}
+                if row.file == "inter":
+                    mentioned.add(item)
+                    named["source"] = kind
                 yield Row(row.file, {**row.cells, **named})
+    twice = _known_otherwise(items, mentioned)
+    tally.note("movies of a catalogue that dialogues mention under another name", len(twice))
+    items = {item: cells for item, cells in items.items() if item not in twice}
     if MOVIELENS in folders:
         yield from _ratings(folders[MOVIELENS], options, items, tally)
     yield from (Row("item", {**cells, "sources": sources[item]}) for item, cells in items.items())
 
 
+def _names(cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
+    """What a movie is joined by: keys of its title, best first, each with its year."""
+    return [(key, str(cells.get("release_year") or "")) for key in title_keys(str(cells.get("title") or ""))]
+
+
+def _known_otherwise(items: Mapping[str, Mapping[str, Cell]], mentioned: set[str]) -> set[str]:
+    names = {name for item in mentioned for name in _names(items[item])[:1]}
+    return {item for item, cells in items.items() if item not in mentioned and not names.isdisjoint(_names(cells)[:1])}
+
+
 def _ratings(folder: Path, options: Options, items: Mapping[str, Mapping[str, Cell]], tally: Tally) -> Iterator[Row]:
     """Interactions of MovieLens users with movies of the dialogues."""
-    by_name: dict[tuple[str, Cell], list[str]] = defaultdict(list)
+    by_name: dict[tuple[str, str], list[str]] = defaultdict(list)
     for item, cells in items.items():
-        for key in title_keys(str(cells["title"]))[:1]:
-            by_name[key, cells["release_year"]].append(item)
+        for name in _names(cells)[:1]:
+            by_name[name].append(item)
     ratings: list[Cells] = []
     same: dict[Cell, list[str]] = {}
     for row in movielens(folder, replace(options, tags="none"), tally).rows:
         if row.file == "inter":
             ratings.append(dict(row.cells))
-        elif row.cells.get("title"):
-            keys = title_keys(str(row.cells["title"]))
-            same[row.cells["item_id"]] = next(
-                (by_name[key, row.cells["release_year"]] for key in keys if (key, row.cells["release_year"]) in by_name), []
-            )
+        else:
+            same[row.cells["item_id"]] = next((by_name[name] for name in _names(row.cells) if name in by_name), [])
     for cells in ratings:
-        liked = float(str(cells["rating"])) >= LIKED
+        liked, known = float(str(cells["rating"])) >= LIKED, same.get(cells["item_id"], ())
         tally.leave_out("ratings", f"below {LIKED}", int(not liked))
-        tally.leave_out("ratings", "of movies that no dialogue knows", int(liked and not same.get(cells["item_id"])))
-        for item in same.get(cells["item_id"], ()) if liked else ():
-            user = f"{MOVIELENS}:{cells['user_id']}"
+        tally.leave_out("ratings", "of movies that no dialogue knows", int(liked and not known))
+        user = f"{MOVIELENS}:{cells['user_id']}"
+        for item in known if liked else ():
             yield Row("inter", {"user_id": user, "item_id": item, "timestamp": cells["timestamp"], "source": MOVIELENS})
