@@ -19,6 +19,7 @@ from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.ranking.collaborative import standardize
+from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.conversations import Case, cases_of, histories_of
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
 from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of
@@ -79,7 +80,7 @@ class Untrained:
         model, dataset = experiment.model, experiment.dataset
 
         def alike(part: Any) -> Tensor:
-            talks = model.encoder.embed([case.talk for case in cases_of(dataset, part._dataset)])
+            talks = model.encoder.embed([as_talk([case.talk]) for case in cases_of(dataset, part._dataset)])
             return standardize(talks @ model.scorer.item_text.cpu().T)
 
         return cls(alike(experiment.valid_data), alike(experiment.test_data))
@@ -95,7 +96,7 @@ def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
         for part, alike in ((experiment.valid_data, untrained.valid), (experiment.test_data, untrained.test))
     )
     learned = model.scorer.bias().detach().cpu()
-    counted = standardize(torch.log1p(model.conversations.counts)[None])[0]
+    counted = model.conversations.popularity()
     ranks: dict[str, list[int]] = {}
     for method in METHODS:
         bias = learned if method in (_TEXT_ALONE, _COLLABORATIVE_ALONE) else counted
@@ -105,6 +106,7 @@ def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     ranks[OVER_EVERYTHING] = _whole(ranks_of(test.scores[OURS], test.targets, everything))
     dialogues = [str(dataset.id2token(dataset.uid_field, case.user)) for case in test.cases]
     weights = {name: getattr(model.scorer, name).tolist() for name in ("mix", "feedback_scale", "talk_scale")}
+    weights["talks_heard"] = test.heard / max(1, len(test.cases))
     return {"weights": weights, "source": [case.source for case in test.cases], "dialogue": dialogues, "ranks": ranks}
 
 
@@ -132,17 +134,20 @@ class _Ready:
     targets: Tensor
     hidden: Tensor
     scores: Mapping[str, Tensor]
+    heard: int  # talks of which something is wanted
 
     @classmethod
     @torch.no_grad()
     def of(
         cls, model: Any, listening: TalkReader, cases: Sequence[Case], catalogues: Mapping[str, Tensor], alike: Tensor
     ) -> "_Ready":
-        scorer, found = model.scorer, defaultdict(list)
+        scorer, heard = model.scorer, 0
+        found: dict[str, list[Tensor]] = defaultdict(list)
         for start in range(0, len(cases), _CHUNK):
             chunk = cases[start : start + _CHUNK]
             histories = histories_of(chunk, scorer.shape.n_items).to(model.device)
             wishes = listening.wishes([case.talk for case in chunk], scorer.shape.n_items)
+            heard += int(wishes.talk.sum()) if wishes is not None and wishes.talk is not None else 0
             parts = scorer.parts(histories, wishes and wishes.to(model.device))
             found[OURS].append(parts.score.cpu())
             found[_TEXT_ALONE].append(parts.feedback.cpu())
@@ -150,7 +155,7 @@ class _Ready:
         scores = {method: torch.cat(chunks) for method, chunks in found.items()}
         targets = torch.tensor([case.target for case in cases])
         scores |= {_FROZEN: alike, _POPULARITY: torch.zeros_like(alike)}
-        return cls(cases, targets, _hidden(cases, catalogues), scores)
+        return cls(cases, targets, _hidden(cases, catalogues), scores, heard)
 
     def ranks(self, method: str, bias: Tensor) -> Tensor:
         return ranks_of(self.scores[method] + bias, self.targets, self.hidden)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.ranking.preference import Event, Wish, rated, rating_weight, said, with_talk
-from recbole_llmfb.schema import MAX_TEXT, NEUTRAL_RATING, Feedback
+from recbole_llmfb.schema import NEUTRAL_RATING, Feedback
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.log import Log
 from recbole_llmfb.text.encoder import Span
@@ -91,7 +91,7 @@ class Listener:
 
         def vector(place: int) -> torch.Tensor:
             texts = [one.text for one in (*earlier, *said[: place + 1]) if one.text is not None]
-            return torch.from_numpy(self.embed([as_talk(texts, at_most=MAX_TEXT)])[0])
+            return torch.from_numpy(self.embed([as_talk(texts)])[0])
 
         return with_talk(events, vector)
 

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from recbole_llmfb.ranking.collaborative import co_mention, standardize
 from recbole_llmfb.ranking.fusion import Scorer
+from recbole_llmfb.text.talk import as_talk
 
 RECOMMENDER = "recommender"
+_UNSEEN = 0.5  # recommendations that an item begins with
 _PRIOR_TALKS = 1.0  # talks about nothing in particular that each item begins with
 
 
@@ -68,7 +70,8 @@ class Conversations:
     """
 
     def __init__(self, cases: Sequence[Case], n_items: int) -> None:
-        self.cases = [case for case in cases if case.talk]
+        self.cases = [case for case in cases if case.talk.strip()]
+        self.talks = [as_talk([case.talk]) for case in self.cases]  # what vectors are made of
         self.n_items = n_items
         self.users = torch.tensor([case.user for case in self.cases])
         self.targets = torch.tensor([case.target for case in self.cases])
@@ -80,9 +83,16 @@ class Conversations:
     def __len__(self) -> int:
         return len(self.cases)
 
-    @property
-    def talks(self) -> list[str]:
-        return [case.talk for case in self.cases]
+    def popularity(self) -> Tensor:
+        """(I,) standardized logarithm of how often each item was recommended."""
+        return standardize(torch.log(self.counts + _UNSEEN)[None])[0]
+
+    def rarer(self, chosen: Tensor) -> Tensor:
+        """(B,) what the popularity of the targets of chosen cases loses if the case itself is not counted: otherwise what was
+        recommended once would seem worth recommending."""
+        counts = self.counts[self.targets[chosen]]
+        spread = torch.log(self.counts + _UNSEEN).std(correction=0)
+        return (torch.log(counts - 1 + _UNSEEN) - torch.log(counts + _UNSEEN)) / spread.clamp(min=1e-8)
 
     def histories(self) -> Tensor:
         return histories_of(self.cases, self.n_items)

@@ -22,7 +22,6 @@ from recbole_llmfb.ranking.preference import (
     stack,
     with_talk,
 )
-from recbole_llmfb.schema import MAX_TEXT
 from recbole_llmfb.text.signals import Reader, Utterance
 from recbole_llmfb.text.talk import as_talk
 
@@ -78,7 +77,7 @@ class Heard:
 
         def vector(place: int) -> Tensor:
             said = [self.texts[self.table.text_row[row]] for row in rows[: place + 1] if self.table.text_row[row] >= 0]
-            return reader.encoder.embed([as_talk(said, at_most=MAX_TEXT)])[0]
+            return reader.encoder.embed([as_talk(said)])[0]
 
         return with_talk(events, vector)
 

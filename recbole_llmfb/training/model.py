@@ -94,12 +94,12 @@ class LLMFB(GeneralRecommender):
         if item_factors is not None:
             scorer.factors[:, : item_factors.shape[1]] = item_factors
         scorer.membership.copy_(torch.from_numpy(self.catalogue.membership).float())
-        popularity = torch.log1p(self.histories.sum(dim=0))
+        popularity = standardize(torch.log1p(self.histories.sum(dim=0))[None])[0]
         if self.conversations:
-            popularity = torch.log1p(self.conversations.counts)  # of being recommended, not of being watched
+            popularity = self.conversations.popularity()
             self.encoder.keep(self.conversations.talks, dtype=torch.float16)
         with torch.no_grad():
-            scorer.popularity.copy_(standardize(popularity[None])[0])
+            scorer.popularity.copy_(popularity)
         scorer.mix.copy_(torch.tensor([1.0 if form in self.options["collaborative"] else 0.0 for form in FORMS] + [0.1, 0.02]))
         self.encode_catalogue()
         self.base = torch.zeros_like(self.histories)
@@ -191,13 +191,12 @@ class LLMFB(GeneralRecommender):
         """Softmax over the catalogue of what is recommended next, given the talk, the movies mentioned in it, and popularity."""
         chosen = torch.randperm(len(conversations))[: self.options["talk_cases_per_step"]]
         targets = conversations.targets[chosen].to(self.device)
-        talks = sorted(range(len(chosen)), key=lambda place: len(conversations.cases[int(chosen[place])].talk))
-        halves = (talks[: len(talks) // 2], talks[len(talks) // 2 :])  # padded apart
-        read = [self.encoder.texts([conversations.cases[int(chosen[place])].talk for place in half]) for half in halves]
-        vectors = torch.cat(read)[torch.tensor([*halves[0], *halves[1]]).argsort()]
-        alike = conversations.likeness(self.scorer, chosen, vectors, self._fresh_items(targets))
+        talks = [conversations.talks[place] for place in chosen.tolist()]
+        alike = conversations.likeness(self.scorer, chosen, self.encoder.texts(talks), self._fresh_items(targets))
         scores = self.talk_weights[0] * alike + self.talk_weights[1] * self.scorer.bias()
         scores = scores + self.history_weight * conversations.base[chosen].to(self.device)
+        own = torch.zeros_like(scores).scatter(1, targets[:, None], conversations.rarer(chosen).to(self.device)[:, None])
+        scores = scores + self.talk_weights[1] * own
         mask = conversations.competitors(chosen.tolist()).to(self.device)
         return cross_entropy(scores.masked_fill(mask, -torch.inf), targets)
 

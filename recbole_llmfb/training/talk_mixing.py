@@ -43,14 +43,8 @@ class TalkReader:
     def wishes(self, talks: Sequence[str], n_items: int) -> Wishes | None:
         """What each talk wishes for; one user (row) each."""
         cut = [last_words(talk, MAX_TEXT) for talk in talks]
-        vectors = self._clauses.encoder.embed([as_talk([talk], at_most=MAX_TEXT) for talk in cut])
-        events = [
-            with_talk(
-                [Event("", 0.0, wishes=tuple(said(one, time=0.0, feedback="") for one in read.understood))], lambda _: vector
-            )
-            for read, vector in zip(self._reader.read(cut), vectors, strict=True)
-        ]
-        wishes = [fold(PreferenceState(), of_talk).wishes for of_talk in events]
+        vectors = self._clauses.encoder.embed([as_talk([talk]) for talk in cut])
+        wishes = [_wishes(read, vector) for read, vector in zip(self._reader.read(cut), vectors, strict=True)]
         return stack(wishes, now=[0.0] * len(cut), half_life=1.0, n_items=n_items)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.atomic import AtomicTable
 
 
@@ -32,10 +31,10 @@ class TalkTable:
         return np.unique(self.user)
 
     def before(self, user: int, time_us: int) -> str:
-        """All that was said in a dialogue strictly before a time, as one text."""
+        """All that both sides said in a dialogue strictly before a time, a turn a line."""
         first, last = np.searchsorted(self.user, [user, user + 1])
         stop = first + np.searchsorted(self.time_us[first:last], time_us)
-        return as_talk(self.texts[first:stop])
+        return "\n".join(self.texts[first:stop])
 
 
 def empty_talk() -> TalkTable:
