@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.ranking.collaborative import standardize
 from recbole_llmfb.text.talk import as_talk
+from recbole_llmfb.training.config import build_config
 from recbole_llmfb.training.conversations import Case, cases_of, histories_of
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
 from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of
@@ -29,6 +29,7 @@ _TEXT_ALONE, _COLLABORATIVE_ALONE = "LLMFB, text alone", "LLMFB, collaborative a
 _FROZEN, _POPULARITY = "frozen encoder + log-popularity", "popularity"
 METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, _FROZEN, _POPULARITY)
 OVER_EVERYTHING = "LLMFB, all sources ranked together"
+AS_SERVED = "LLMFB, titles in the talk hidden as `rank` hides them"
 _BIASES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 _CHUNK = 128
 
@@ -43,19 +44,12 @@ def run_folds(
     """
     path = Path(records)
     done = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-    wanted = list(folds) if folds is not None else None
-    number = 0
-    while wanted is None or number < len(wanted):
-        fold = number if wanted is None else wanted[number]
-        number += 1
+    for fold in folds if folds is not None else range(_folds(config, config_dict)):
         if any(one["fold"] == fold for one in done):
             continue
         given = {**(config_dict or {}), "dialogue_test_fold": fold}
         started = time.monotonic()
         experiment = prepare(None, None, [config], given)
-        if experiment.config["dialogue_folds"] is None:
-            raise ConfigError("dialogue_folds", None, remedy="name the number of folds by dialogue")
-        wanted = wanted if wanted is not None else list(range(experiment.config["dialogue_folds"]))
         frozen = Untrained.of(experiment)
         fit_and_test(experiment)
         seconds = round(time.monotonic() - started)
@@ -86,6 +80,13 @@ class Untrained:
         return cls(alike(experiment.valid_data), alike(experiment.test_data))
 
 
+def _folds(config: str | Path, config_dict: Mapping[str, Any] | None) -> int:
+    count = build_config(config_file_list=[config], config_dict=config_dict)["dialogue_folds"]
+    if count is None:
+        raise ConfigError("dialogue_folds", None, remedy="name the number of folds by dialogue")
+    return int(count)
+
+
 def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     """Ranks of the test cases by every method, with the source and the dialogue of each case."""
     dataset, model = experiment.dataset, experiment.model.eval()
@@ -104,6 +105,7 @@ def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
         ranks[method] = _whole(test.ranks(method, weight * bias))
     everything = histories_of(test.cases, len(learned)) > 0
     ranks[OVER_EVERYTHING] = _whole(ranks_of(test.scores[OURS], test.targets, everything))
+    ranks[AS_SERVED] = _whole(ranks_of(test.scores[OURS], test.targets, test.hidden | test.named, lost=True))
     dialogues = [str(dataset.id2token(dataset.uid_field, case.user)) for case in test.cases]
     weights = {name: getattr(model.scorer, name).tolist() for name in ("mix", "feedback_scale", "talk_scale")}
     weights["talks_heard"] = test.heard / max(1, len(test.cases))
@@ -135,6 +137,7 @@ class _Ready:
     hidden: Tensor
     scores: Mapping[str, Tensor]
     heard: int  # talks of which something is wanted
+    named: Tensor  # (Q, I) true for the items whose title a clause that counts has
 
     @classmethod
     @torch.no_grad()
@@ -142,12 +145,15 @@ class _Ready:
         cls, model: Any, listening: TalkReader, cases: Sequence[Case], catalogues: Mapping[str, Tensor], alike: Tensor
     ) -> "_Ready":
         scorer, heard = model.scorer, 0
+        named = torch.zeros(len(cases), scorer.shape.n_items)
         found: dict[str, list[Tensor]] = defaultdict(list)
         for start in range(0, len(cases), _CHUNK):
             chunk = cases[start : start + _CHUNK]
             histories = histories_of(chunk, scorer.shape.n_items).to(model.device)
             wishes = listening.wishes([case.talk for case in chunk], scorer.shape.n_items)
-            heard += int(wishes.talk.sum()) if wishes is not None and wishes.talk is not None else 0
+            if wishes is not None:
+                heard += int(wishes.talk.sum()) if wishes.talk is not None else 0
+                named.index_add_(0, start + wishes.row, wishes.items)
             parts = scorer.parts(histories, wishes and wishes.to(model.device))
             found[OURS].append(parts.score.cpu())
             found[_TEXT_ALONE].append(parts.feedback.cpu())
@@ -155,7 +161,7 @@ class _Ready:
         scores = {method: torch.cat(chunks) for method, chunks in found.items()}
         targets = torch.tensor([case.target for case in cases])
         scores |= {_FROZEN: alike, _POPULARITY: torch.zeros_like(alike)}
-        return cls(cases, targets, _hidden(cases, catalogues), scores, heard)
+        return cls(cases, targets, _hidden(cases, catalogues), scores, heard, named > 0)
 
     def ranks(self, method: str, bias: Tensor) -> Tensor:
         return ranks_of(self.scores[method] + bias, self.targets, self.hidden)
@@ -170,10 +176,3 @@ def _hidden(cases: Sequence[Case], catalogues: Mapping[str, Tensor]) -> Tensor:
     mentioned = histories_of(cases, n_items) > 0
     others = ~torch.stack([catalogues.get(case.source, catalogues[""]) for case in cases])
     return mentioned | others
-
-
-def measures(ranks: Sequence[int]) -> dict[str, Any]:
-    """Measure -> one value per case (N,): recall at 1, 5, 10, 20 and 50, NDCG at 10, and the reciprocal rank."""
-    at = np.asarray(ranks, dtype=np.float64)
-    found = {f"R@{k}": (at <= k).astype(float) for k in (1, 5, 10, 20, 50)}
-    return {**found, "NDCG@10": np.where(at <= 10, 1 / np.log2(1 + at), 0.0), "MRR": 1 / at}

@@ -152,11 +152,14 @@ def judge_talk(model: Any, cases: Sequence[Case]) -> dict[str, float]:
     return {TALK_GAIN: round(stand.gain(scores), 4), f"talk_recall@{_CUT}": round(recall, 4)}
 
 
-def ranks_of(scores: Tensor, targets: Tensor, hidden: Tensor) -> Tensor:
-    """Rank (from 1) of each target (Q,) among the items (Q, I) that are not hidden; the target itself never is."""
+def ranks_of(scores: Tensor, targets: Tensor, hidden: Tensor, *, lost: bool = False) -> Tensor:
+    """Rank (from 1) of each target (Q,) among the items (Q, I) that are not hidden.
+
+    lost: a hidden target stands behind everything; without it, it is ranked as if it were not hidden.
+    """
     goal = scores.gather(1, targets[:, None])
-    ahead = (scores > goal) & ~hidden
-    return 1.0 + ahead.sum(dim=1)
+    ranks = 1.0 + ((scores > goal) & ~hidden).sum(dim=1)
+    return torch.where(hidden.gather(1, targets[:, None])[:, 0], float(scores.shape[1]), ranks) if lost else ranks
 
 
 def source_weights(sources: Sequence[str]) -> Tensor:

@@ -218,6 +218,7 @@ def test_ranks_leave_hidden_items_out_but_never_the_target() -> None:
     scores = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
     hidden = torch.tensor([[True, False, True], [False, True, False]])
     assert ranks_of(scores, torch.tensor([2, 0]), hidden).tolist() == [2, 2]
+    assert ranks_of(scores, torch.tensor([2, 0]), hidden, lost=True).tolist() == [3, 2]
 
 
 def test_every_source_weighs_alike() -> None:
