@@ -184,7 +184,7 @@ class Scorer(nn.Module):
         slope, offset = softplus(self.intent_scale[0]), self.intent_scale[1]
         unnamed = torch.sigmoid(slope * asked + offset) * wishes.unnamed[:, None]
         relevance = named + mentioned + unnamed
-        if wishes.talk is None or not self.shape.talk:
+        if wishes.talk is None or not self.shape.talk or not wishes.talk.any():
             return relevance
         return torch.where(wishes.talk[:, None], standardize(self.talk_likeness(wishes.vector)), relevance)
 

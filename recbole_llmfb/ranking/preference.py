@@ -174,7 +174,7 @@ class Wishes:
     """Many wishes as tensors, for a batch of users. S counts all wishes.
 
     row: (S,) the user's row in the batch. weight: (S,) in [-1, 1], faded. aspects: (S, A). items: (S, I) 1 where named, rows
-    normalised to sum 1. vector: (S, D). unnamed: (S,) in [0, 1]. talk: (S,) true for whole talks; none are where it is None.
+    normalised to sum 1. vector: (S, D). unnamed: (S,) in [0, 1]. talk: (S,) true for whole talks; None where there are none.
     """
 
     row: Tensor
@@ -213,7 +213,7 @@ def stack(wishes: Sequence[Sequence[Wish]], *, now: Sequence[float], half_life: 
         items=items,
         vector=torch.stack([wish.vector for _, wish in flat]),
         unnamed=_unnamed([wish for _, wish in flat]),
-        talk=torch.tensor([wish.talk for _, wish in flat]) if any(wish.talk for _, wish in flat) else None,
+        talk=torch.tensor([wish.talk for _, wish in flat]),
     )
 
 
