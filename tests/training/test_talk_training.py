@@ -1,6 +1,6 @@
 """Laws of training on dialogues: they are held out as a whole, nothing of them leaks, talks are learned, serving hears them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,26 @@ from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.conversations import Case, Conversations, cases_of, histories_of
 from recbole_llmfb.training.dialogue_split import TEST, DialogueSplit
 from recbole_llmfb.training.quick_start import Experiment, prepare, run_recbole_llmfb
+from recbole_llmfb.training.run_log import close_log
 from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, source_weights
 
 CASES = [Case(1, "sea", (), 0, (0, 2)), Case(1, "more sea", (0,), 2, (0, 2)), Case(2, "war", (3,), 0, (3, 0))]
 
 
 @pytest.fixture
-def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
+def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Experiment]]:
     monkeypatch.chdir(tmp_path)
+    prepared: list[Experiment] = []
 
     def experiment(name: str = "data", *, words: dict[int, tuple[str, ...]] | None = None, **changes: Any) -> Experiment:
         folder = write_talks(tmp_path / name, changed=words)
-        return prepare("LLMFB", NAME, None, talk_settings(folder, tmp_path, **changes))
+        prepared.append(prepare("LLMFB", NAME, None, talk_settings(folder, tmp_path, **changes)))
+        return prepared[-1]
 
-    return experiment
+    yield experiment
+    for one in prepared:
+        one.trainer.tensorboard.close()
+    close_log()
 
 
 def users(experiment: Experiment, part: Any) -> set[str]:
