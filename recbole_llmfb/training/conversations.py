@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
 
 from recbole_llmfb.ranking.collaborative import co_mention, standardize
 from recbole_llmfb.ranking.fusion import Scorer
+from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.talk import as_talk
 
 RECOMMENDER = "recommender"
@@ -136,7 +138,7 @@ class Conversations:
         device = likeness.device
         of_target, seen = scorer.talk_items[targets.to(device)], self.counts[targets].to(device)[:, None] + _PRIOR_TALKS
         without = (of_target * seen - self.vectors[chosen].to(device)) / (seen - 1).clamp(min=_PRIOR_TALKS)
-        asked = torch.nn.functional.normalize(vectors + vectors @ scorer.talk_query, dim=1)
+        asked = normalize(vectors + vectors @ scorer.talk_query, dim=1)
         change = scorer.talk_memory * (asked * (without - of_target)).sum(dim=1)
         rows = torch.arange(len(chosen), device=device)
         return standardize(likeness.index_put((rows, targets.to(device)), change, accumulate=True))
@@ -149,6 +151,33 @@ class Conversations:
             mask[position, list(case.dialogue)] = True
             mask[position, case.target] = False
         return mask
+
+
+class TalkObjective(nn.Module):
+    """Softmax over the catalogue of what is recommended next, given the talk, the items mentioned in it, and popularity.
+
+    The weights of the three are learned with the rest, so that each learns what the others leave; serving's own are tuned on
+    validation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.talk = nn.Parameter(torch.tensor(2.0))
+        self.popularity = nn.Parameter(torch.tensor(1.0))
+        self.history = nn.Parameter(torch.tensor(0.5))
+
+    def forward(
+        self, conversations: Conversations, scorer: Scorer, encoder: Encoder, chosen: Tensor, item_text: Tensor
+    ) -> Tensor:
+        """The mean cross-entropy of chosen cases (B,), a scalar. item_text: (I, D)."""
+        device = item_text.device
+        vectors = encoder.texts([conversations.talks[number] for number in chosen.tolist()])
+        alike = conversations.likeness(scorer, chosen, vectors, item_text)
+        targets = conversations.targets[chosen].to(device)
+        own = torch.zeros_like(alike).scatter(1, targets[:, None], conversations.rarer(chosen).to(device)[:, None])
+        base = conversations.base[chosen].to(device)
+        scores = self.talk * alike + self.popularity * (scorer.bias() + own) + self.history * base
+        return cross_entropy(scores.masked_fill(conversations.competitors(chosen.tolist()).to(device), -torch.inf), targets)
 
 
 def histories_of(cases: Sequence[Case], n_items: int) -> Tensor:

@@ -19,7 +19,7 @@ from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.lexicon import Lexicon, display_title
 from recbole_llmfb.text.signals import Reader, ReadingHead
 from recbole_llmfb.training.catalogue import Catalogue
-from recbole_llmfb.training.conversations import Conversations, cases_of
+from recbole_llmfb.training.conversations import Conversations, TalkObjective, cases_of
 from recbole_llmfb.training.critic import Critic, is_critic_holdout
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
@@ -64,8 +64,7 @@ class LLMFB(GeneralRecommender):
         self.random = np.random.default_rng(config["seed"])
         self.conversations = Conversations(cases_of(dataset, dataset), self.n_items - 1) if self.hears_talk else None
         if self.conversations:
-            self.talk_weights = torch.nn.Parameter(torch.tensor([2.0, 1.0]))  # of the talk and of popularity, in training alone
-            self.history_weight = torch.nn.Parameter(torch.tensor(0.5))
+            self.talk_objective = TalkObjective()
         dialogues = self.conversations.dialogues if self.conversations else torch.zeros(0, dtype=torch.long)
         everybody = torch.arange(1, self.n_users)
         self.people = everybody[~torch.isin(everybody, dialogues)]  # users who are no dialogues
@@ -188,17 +187,10 @@ class LLMFB(GeneralRecommender):
         return tuple(losses)
 
     def _talk_loss(self, conversations: Conversations) -> Tensor:
-        """Softmax over the catalogue of what is recommended next, given the talk, the movies mentioned in it, and popularity."""
         chosen = torch.randperm(len(conversations))[: self.options["talk_cases_per_step"]]
-        targets = conversations.targets[chosen].to(self.device)
-        talks = [conversations.talks[place] for place in chosen.tolist()]
-        alike = conversations.likeness(self.scorer, chosen, self.encoder.texts(talks), self._fresh_items(targets))
-        scores = self.talk_weights[0] * alike + self.talk_weights[1] * self.scorer.bias()
-        scores = scores + self.history_weight * conversations.base[chosen].to(self.device)
-        own = torch.zeros_like(scores).scatter(1, targets[:, None], conversations.rarer(chosen).to(self.device)[:, None])
-        scores = scores + self.talk_weights[1] * own
-        mask = conversations.competitors(chosen.tolist()).to(self.device)
-        return cross_entropy(scores.masked_fill(mask, -torch.inf), targets)
+        items = self._fresh_items(conversations.targets[chosen].to(self.device))
+        loss: Tensor = self.talk_objective(conversations, self.scorer, self.encoder, chosen, items)
+        return loss
 
     def _ranking_loss(self, interaction: Any) -> Tensor:
         """Softmax over the catalogue without critics; trains the text part and the popularity prior.
