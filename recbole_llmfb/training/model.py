@@ -1,6 +1,7 @@
 """LLMFB: collaborative embeddings fused with a fine-tuned BERT encoder of what items and users say, as a RecBole model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class LLMFB(GeneralRecommender):
         self.encoder = TunedEncoder(
             plain, config["encoder_tuning"], lora_rank=config["lora_rank"], drop=config["encoder_dropout"]
         )
+        self.catalogue = replace(self.catalogue, texts=tuple(map(self.encoder.beginning, self.catalogue.texts)))
         attributes = self.catalogue.attributes
         self.hears_talk = len(dataset.talk) > 0
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
