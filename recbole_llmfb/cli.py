@@ -146,7 +146,9 @@ def recommend(
 
 @app.command()
 def convert(
-    kind: Annotated[str, typer.Argument(help="amazon-reviews, yelp, movielens, inspired, redial, cpcd, or jsonl.")],
+    kind: Annotated[
+        str, typer.Argument(help="amazon-reviews, yelp, movielens, inspired, redial, conversation-movies, cpcd, jsonl.")
+    ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A file or a folder, gzipped or not.")],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="The new folder for the atomic files.")],
     name: Annotated[str | None, typer.Option(help="Name of the data set; by default DEST's.")] = None,
@@ -176,6 +178,20 @@ def benchmark(
     from recbole_llmfb.evaluation.benchmark import benchmark as compare
 
     typer.echo(compare(config, only=only))
+
+
+@app.command()
+def conversations(
+    config: Config,
+    fold: Annotated[list[int] | None, typer.Option(help="Run these folds only; may be repeated.", min=0)] = None,
+    results: Annotated[Path, typer.Option(help="Where the table and the finished folds go.")] = Path("results"),
+    override: Override = None,
+) -> None:
+    """Train on dialogues and judge what is recommended next in those held out, fold by fold; goes on where it stopped."""
+    from recbole_llmfb.evaluation.conversation_table import write_report
+    from recbole_llmfb.training.config_files import parse_overrides
+
+    typer.echo(write_report(config, results, folds=fold, config_dict=parse_overrides(override or [])))
 
 
 @app.command()

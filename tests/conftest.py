@@ -54,11 +54,11 @@ def stones() -> pd.DataFrame:
     return table[["item", "title", "text", "attributes"]].assign(popularity=[have.count(row) for row in range(STONES)])
 
 
-def build_scorer(encoder: Encoder, *, rank: int = 16) -> Scorer:
-    """Fitted in closed form where it can be; the rest is random, but the same every time."""
+def build_scorer(encoder: Encoder, *, rank: int = 16, talk: int = 0) -> Scorer:
+    """Fitted in closed form where it can be; the rest is random, but the same every time. talk: whether it hears whole talks."""
     torch.manual_seed(0)
     table = stones()
-    scorer = Scorer(Shape(STONES, len(ATTRIBUTES), encoder.width, rank=rank, hidden=8))
+    scorer = Scorer(Shape(STONES, len(ATTRIBUTES), encoder.width, rank=rank, hidden=8, talk=talk))
     interactions = torch.zeros(USERS, STONES)
     for user, rows in enumerate(histories().values()):
         interactions[user, rows] = 1
@@ -71,6 +71,8 @@ def build_scorer(encoder: Encoder, *, rank: int = 16) -> Scorer:
         )
     )
     scorer.mix.copy_(torch.tensor([1.0, 0.0, 0.2, 0.3, 0.1]))
+    if talk:
+        scorer.talk_scale.fill_(3.0)
     with torch.no_grad():
         scorer.intent.weight.copy_(scorer.project.weight)
         scorer.popularity.copy_(standardize(interactions.sum(dim=0)[None])[0])

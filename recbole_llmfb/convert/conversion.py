@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from recbole_llmfb.convert.conversations.cpcd import cpcd
 from recbole_llmfb.convert.conversations.inspired import inspired
+from recbole_llmfb.convert.conversations.joined import conversation_movies
 from recbole_llmfb.convert.conversations.redial import redial
 from recbole_llmfb.convert.movies.movielens import movielens
 from recbole_llmfb.convert.options import Options
@@ -31,6 +32,7 @@ KINDS = {
     "movielens": Kind(movielens, frozenset({"text", "tags", "all_items"})),
     "inspired": Kind(inspired, frozenset({"text"})),
     "redial": Kind(redial, frozenset({"text"})),
+    "conversation-movies": Kind(conversation_movies, frozenset({"text"})),
     "cpcd": Kind(cpcd),
     "jsonl": Kind(own, frozenset({"field"})),
 }

@@ -13,6 +13,8 @@ from torch.nn.functional import dropout, normalize
 from recbole_llmfb.errors import ConfigError, NotEnoughDataError
 
 MAX_LINEAR_ITEMS = 20_000
+_UNSEEN_MENTIONS = 3.0  # by which a conditional share is shrunk
+_SHARE_SCALE = 50.0  # a share of one in fifty counts as much as the logarithm of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def fit_linear(
         shared_words: (I, I), the Gram matrix of rows of word features of unit length, for `word_weight`; None for none.
 
     Returns:
-        (I, I): how much item j in a history speaks for item i; the diagonal is zero.
+        (I, I): how much item j in a history speaks for item i; the diagonal is zero. An item of no row at all has no weights, and
+        costs nothing.
 
     Raises:
         NotEnoughDataError: no interactions, or fewer than two items.
@@ -69,11 +72,20 @@ def fit_linear(
     gram = rows.T @ rows
     if shared_words is not None:
         gram += options.word_weight**2 * shared_words.double()
-    gram.diagonal().add_(options.ridge)
-    precision = torch.linalg.inv(gram)
-    weights = -precision / precision.diagonal()
-    fitted: Tensor = weights.fill_diagonal_(0).float()
+    known = gram.diagonal() > 0
+    if known.all():
+        return _solve(gram, options.ridge)
+    fitted = torch.zeros(items, items)
+    place = known.nonzero()[:, 0]
+    fitted[place[:, None], place] = _solve(gram[known][:, known], options.ridge)
     return fitted
+
+
+def _solve(gram: Tensor, ridge: float) -> Tensor:
+    gram.diagonal().add_(ridge)
+    precision = torch.linalg.inv(gram)
+    weights: Tensor = -precision / precision.diagonal()
+    return weights.fill_diagonal_(0).float()
 
 
 def cross_fit_linear(
@@ -97,6 +109,18 @@ def cross_fit_linear(
         kept[held_out] = 0
         scores[held_out] = interactions[held_out] @ fit_linear(kept, item_text, membership, options, shared_words)
     return scores
+
+
+def co_mention(counts: Tensor, mentions: Tensor) -> Tensor:
+    """How much an item in a history speaks for another by being mentioned in the same short sessions: (I, I), zero diagonal.
+
+    log(1 + 50 n_ij / (n_i + 3)) of the sessions n_ij that mention both, and those n_i that mention the first: where a session
+    has a handful of items, a closed form over all of them has little to solve for, and smoothed shares do better.
+
+    Args:
+        counts: (..., I) n_ij of some first items. mentions: (...) n_i of them.
+    """
+    return torch.log1p(_SHARE_SCALE * counts / (mentions + _UNSEEN_MENTIONS).unsqueeze(-1))
 
 
 def _row_weight(interactions: Tensor, power: float) -> Tensor:

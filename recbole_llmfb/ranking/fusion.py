@@ -31,7 +31,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder, n_factors F."""
+    """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder, n_factors F.
+
+    talk: 1 for a scorer that hears whole talks, else 0.
+    """
 
     n_items: int
     n_attributes: int
@@ -39,6 +42,7 @@ class Shape:
     rank: int = 64
     hidden: int = 200
     n_factors: int = 0
+    talk: int = 0
 
 
 class Scorer(nn.Module):
@@ -47,6 +51,9 @@ class Scorer(nn.Module):
     Buffers that are fitted in closed form, or tuned on validation: `linear` (I, I), `factors` (I, F), `item_text` (I, D),
     `membership` (A, I), `mix` (5,): weights of linear, factor, autoencoder, text, bias, `feedback_scale` (2,): what a sure wish
     for something adds to a score, and what one against it takes away. The rest is trained by gradient.
+
+    A scorer that hears whole talks has two more: `talk_items` (I, D): the mean vector of the talks of training before which an
+    item was recommended, zero for none, and `talk_scale` (): what one standard deviation of likeness to a talk adds.
     """
 
     linear: Tensor
@@ -55,6 +62,8 @@ class Scorer(nn.Module):
     membership: Tensor
     mix: Tensor
     feedback_scale: Tensor
+    talk_items: Tensor
+    talk_scale: Tensor
 
     def __init__(self, shape: Shape, *, autoencoder_drop: float = 0.5, factor_ridge: float = 1.0) -> None:
         super().__init__()
@@ -73,6 +82,12 @@ class Scorer(nn.Module):
         self.intent_scale = nn.Parameter(torch.tensor([8.0, -4.0]))  # slope and offset of an unnamed wish's relevance
         self.popularity = nn.Parameter(torch.zeros(shape.n_items))
         self.item_gain = nn.Parameter(torch.tensor(0.5))  # relevance of likeness to a named item, beside a named attribute's 1
+        if shape.talk:
+            self.register_buffer("talk_items", torch.zeros(shape.n_items, shape.text_width))
+            self.register_buffer("talk_scale", torch.tensor(0.0))
+            self.talk_query = nn.Parameter(torch.zeros(shape.text_width, shape.text_width))  # what is added to a talk's vector
+            self.talk_residual = nn.Parameter(torch.zeros(shape.n_items, shape.text_width))  # what an item's text does not say
+            self.talk_memory = nn.Parameter(torch.tensor(0.5))  # weight of `talk_items` beside the items' own text
         self._frozen_vectors: Tensor | None = None
 
     def freeze(self) -> "Scorer":
@@ -148,20 +163,36 @@ class Scorer(nn.Module):
         total = torch.zeros(users, self.shape.n_items, device=self.linear.device)
         if wishes is None:
             return total
-        return total.index_add(0, wishes.row, self.contributions(wishes.weight, self.relevance(wishes, item_text)))
+        relevance = self.relevance(wishes, item_text)
+        return total.index_add(0, wishes.row, self.contributions(wishes.weight, relevance, wishes.talk))
 
-    def contributions(self, weight: Tensor, relevance: Tensor) -> Tensor:
-        """What each wish adds to the feedback part, of weights (S,) and relevance (S, I): (S, I)."""
-        return (torch.where(weight > 0, self.feedback_scale[0], self.feedback_scale[1]) * weight)[:, None] * relevance
+    def contributions(self, weight: Tensor, relevance: Tensor, talk: Tensor | None = None) -> Tensor:
+        """What each wish adds to the feedback part, of weights (S,) and relevance (S, I): (S, I). talk: (S,) whole talks."""
+        scale = torch.where(weight > 0, self.feedback_scale[0], self.feedback_scale[1])
+        if talk is not None and self.shape.talk:
+            scale = torch.where(talk, self.talk_scale, scale)
+        return (scale * weight)[:, None] * relevance
 
     def relevance(self, wishes: Wishes, item_text: Tensor | None = None) -> Tensor:
-        """How much each wish is about each item: (S, I), not negative; 1 where an attribute is named and the item has it."""
+        """How much each wish is about each item: (S, I), not negative; 1 where an attribute is named and the item has it.
+
+        For a whole talk it is signed: the standardized likeness of the talk to each item.
+        """
         named = wishes.aspects @ self.membership
         mentioned = softplus(self.item_gain) * self._alike(wishes.items)
         asked = normalize(self.intent(wishes.vector), dim=1) @ self.item_vectors(item_text).T
         slope, offset = softplus(self.intent_scale[0]), self.intent_scale[1]
         unnamed = torch.sigmoid(slope * asked + offset) * wishes.unnamed[:, None]
-        return named + mentioned + unnamed
+        relevance = named + mentioned + unnamed
+        if wishes.talk is None or not self.shape.talk or not wishes.talk.any():
+            return relevance
+        return torch.where(wishes.talk[:, None], standardize(self.talk_likeness(wishes.vector)), relevance)
+
+    def talk_likeness(self, vectors: Tensor, item_text: Tensor | None = None) -> Tensor:
+        """Likeness of talks with vectors (B, D) to every item, by its text and by the talks it was recommended after: (B, I)."""
+        asked = normalize(vectors + vectors @ self.talk_query, dim=1)
+        items = (self.item_text if item_text is None else item_text) + self.talk_residual
+        return asked @ items.T + self.talk_memory * (asked @ self.talk_items.T)
 
     def _alike(self, items: Tensor) -> Tensor:
         """Likeness to the named items: (S, I) in [0, 1], by co-occurrence and text in equal shares; 1 for a named item itself."""

@@ -4,7 +4,7 @@ A new event gives a new state. Weights are read off against an explicit `now`: o
 older one that says the opposite about the same thing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Wish:
     items: rows of the items that it names; empty for none.
     vector: (D,) unit vector of the span, or zeros; carries what no attribute and no item names.
     feedback, signal: where the wish comes from, None for a signal that is no words (a rating).
+    talk: it is all that was said until then, as one vector; see `talked`.
     """
 
     weight: float
@@ -36,6 +37,7 @@ class Wish:
     time: float
     feedback: str
     signal: Signal | None = None
+    talk: bool = False
 
 
 class Understanding(Protocol):
@@ -55,6 +57,28 @@ def said(one: Understanding, *, time: float, feedback: str) -> Wish:
     """A signal of an utterance as a wish."""
     weight = one.signal.polarity * one.signal.strength
     return Wish(weight, one.aspects, one.items, one.vector, time, feedback, one.signal)
+
+
+def talked(wishes: Sequence[Wish], vector: Tensor) -> tuple[Wish, ...]:
+    """The wish that a whole talk is, beside those of its clauses: what no signal of it names.
+
+    It weighs what the clauses leave of it: nothing without a signal, or where all of them reject, because a vector of the words
+    of a rejection lies close to what is rejected; everything where none does. It takes the place of every earlier talk, whose
+    words it has.
+
+    Args:
+        wishes: of the clauses that count. vector: (D,) of the whole talk.
+
+    Returns:
+        One wish, or none.
+    """
+    wanted = [wish for wish in wishes if wish.weight > 0]
+    total = sum(abs(wish.weight) for wish in wishes)
+    if not wanted or total <= 0:
+        return ()
+    lead = max(wanted, key=lambda wish: wish.weight)
+    share = sum(wish.weight for wish in wanted) / total
+    return (Wish(share, torch.zeros_like(lead.aspects), (), vector, lead.time, lead.feedback, lead.signal, talk=True),)
 
 
 def rated(items: tuple[int, ...], rating: float, like: tuple[int, int], *, time: float, feedback: str) -> Wish:
@@ -104,12 +128,40 @@ class PreferenceState:
 
 
 def fold(state: PreferenceState, events: Iterable[Event]) -> PreferenceState:
-    """The state after more events: at most the latest 500 are kept, items of older ones stay in the history, or known."""
-    every = (*state.events, *events)
+    """The state after more events: at most the latest 500 are kept, items of older ones stay in the history, or known.
+
+    Of whole talks only the last one stays, because it holds the words of those before.
+    """
+    every = _last_talk((*state.events, *events))
     gone, kept = every[:-MAX_EVENTS], every[-MAX_EVENTS:]
     history = tuple(dict.fromkeys((*state.history, *(item for event in gone for item in event.items))))
     known = tuple(dict.fromkeys((*state.known, *(item for event in gone for item in event.known))))
     return replace(state, history=history, events=kept, known=known)
+
+
+def _last_talk(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    talking = [place for place, event in enumerate(events) if any(wish.talk for wish in event.wishes)]
+    if len(talking) < 2:
+        return events
+    older = set(talking[:-1])
+    return tuple(
+        replace(event, wishes=tuple(wish for wish in event.wishes if not wish.talk)) if place in older else event
+        for place, event in enumerate(events)
+    )
+
+
+def with_talk(events: Sequence[Event], vector: Callable[[int], Tensor]) -> list[Event]:
+    """The events with the whole talk as one more wish of the last one whose words want something; see `talked`.
+
+    Args:
+        vector: gives the vector (D,) of all that was said until the event at a place.
+    """
+    for place in reversed(range(len(events))):
+        words = [wish for wish in events[place].wishes if wish.signal is not None]
+        if any(wish.weight > 0 for wish in words):
+            wishes = (*events[place].wishes, *talked(words, vector(place)))
+            return [*events[:place], replace(events[place], wishes=wishes), *events[place + 1 :]]
+    return list(events)
 
 
 def rating_weight(rating: float) -> float:
@@ -122,7 +174,7 @@ class Wishes:
     """Many wishes as tensors, for a batch of users. S counts all wishes.
 
     row: (S,) the user's row in the batch. weight: (S,) in [-1, 1], faded. aspects: (S, A). items: (S, I) 1 where named, rows
-    normalised to sum 1. vector: (S, D). unnamed: (S,) in [0, 1].
+    normalised to sum 1. vector: (S, D). unnamed: (S,) in [0, 1]. talk: (S,) true for whole talks; None where there are none.
     """
 
     row: Tensor
@@ -131,12 +183,14 @@ class Wishes:
     items: Tensor
     vector: Tensor
     unnamed: Tensor
+    talk: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.row)
 
     def to(self, device: torch.device) -> "Wishes":
-        return Wishes(*(getattr(self, field.name).to(device) for field in fields(self)))
+        given: dict[str, Tensor | None] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: tensor.to(device) for name, tensor in given.items() if tensor is not None})
 
 
 def stack(wishes: Sequence[Sequence[Wish]], *, now: Sequence[float], half_life: float, n_items: int) -> Wishes | None:
@@ -159,6 +213,7 @@ def stack(wishes: Sequence[Sequence[Wish]], *, now: Sequence[float], half_life: 
         items=items,
         vector=torch.stack([wish.vector for _, wish in flat]),
         unnamed=_unnamed([wish for _, wish in flat]),
+        talk=torch.tensor([wish.talk for _, wish in flat]),
     )
 
 
@@ -189,7 +244,8 @@ def _overlap(wishes: Sequence[Wish]) -> Tensor:
 
 def _unnamed(wishes: Sequence[Wish]) -> Tensor:
     """The share of each wish that neither an attribute nor an item names: (S,) in [0, 1]."""
-    words = torch.stack([wish.vector for wish in wishes]).any(dim=1) & torch.tensor([not wish.items for wish in wishes])
+    alone = torch.tensor([not wish.items and not wish.talk for wish in wishes])
+    words = torch.stack([wish.vector for wish in wishes]).any(dim=1) & alone
     return (1 - torch.stack([wish.aspects for wish in wishes]).sum(dim=1)).clamp(min=0) * words
 
 

@@ -87,7 +87,7 @@ class SlateMaker:
             told = [self._told(one, unknown) for one in heard]
             summary = answer(told, self._change(told, shown_before, rows), self.catalogue.titles, ask.lang)
         else:
-            signals = [wish.signal for wish in state.wishes if wish.signal is not None]
+            signals = [wish.signal for wish in state.wishes if wish.signal is not None and not wish.talk]
             summary = standing(signals, len(grounds.history), ask.lang)
         return Slate(
             user=user,
@@ -169,10 +169,15 @@ def checked_text(text: str) -> str:
     Raises:
         UsageError: it is, or is no string.
     """
+    if len(checked_string(text)) > MAX_TEXT:
+        raise UsageError(f"a text of {len(text):,} characters: give {MAX_TEXT:,} at most")
+    return text
+
+
+def checked_string(text: str) -> str:
+    """Raises UsageError for a text that is no string."""
     if not isinstance(text, str):
         raise UsageError(f"text={text!r}: give a string")
-    if len(text) > MAX_TEXT:
-        raise UsageError(f"a text of {len(text):,} characters: give {MAX_TEXT:,} at most")
     return text
 
 

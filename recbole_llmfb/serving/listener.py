@@ -6,15 +6,17 @@ from dataclasses import replace
 from threading import Lock
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from recbole_llmfb.bundle import Bundle
-from recbole_llmfb.ranking.preference import Event, Wish, rated, rating_weight, said
+from recbole_llmfb.ranking.preference import Event, Wish, rated, rating_weight, said, with_talk
 from recbole_llmfb.schema import NEUTRAL_RATING, Feedback
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.log import Log
 from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.signals import Utterance
+from recbole_llmfb.text.talk import as_talk
 
 _SLATE_SHARE = 0.5  # what a rating of a list says about each of its items, beside a rating of the item itself
 
@@ -27,6 +29,7 @@ class Listener:
         self._reader = bundle.reader(device=device)
         self._fingerprint = _fingerprint(bundle)
         self._like = (len(bundle.attributes), self._reader.encoder.width)
+        self.hears_talk = bool(bundle.manifest.shape.get("talk"))
         self._encoding = Lock()  # padding is a setting of the tokenizer, so that two threads must not use it at once
 
     def read(self, texts: Sequence[str]) -> list[Utterance]:
@@ -76,6 +79,21 @@ class Listener:
             wishes=tuple(wishes),
             known=tuple(dict.fromkeys((*met, *named))),
         )
+
+    def with_talk(self, events: Sequence[Event], said: Sequence[Feedback], earlier: Sequence[Feedback] = ()) -> list[Event]:
+        """The events of what was said, with all words until then as one more wish, where the bundle hears whole talks.
+
+        Args:
+            said: the feedback of each event. earlier: what the user said before, oldest first.
+        """
+        if not self.hears_talk:
+            return list(events)
+
+        def vector(place: int) -> torch.Tensor:
+            texts = [one.text for one in (*earlier, *said[: place + 1]) if one.text is not None]
+            return torch.from_numpy(self.embed([as_talk(texts)])[0])
+
+        return with_talk(events, vector)
 
     def _rating(self, feedback: Feedback, rating: float, time: float) -> list[Wish]:
         """The wish that a rating of an item, or of all items of a slate, is."""

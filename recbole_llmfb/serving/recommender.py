@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
-from recbole_llmfb.schema import Feedback, Language, Reading, Slate
-from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_text
+from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Reading, Slate
+from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_string, checked_text
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
 from recbole_llmfb.serving.log import Entry, Log, MemoryLog, Shown
 from recbole_llmfb.serving.recent import Recent
 from recbole_llmfb.serving.scoring import UserScorer
 from recbole_llmfb.text.encoder import Span
+from recbole_llmfb.text.talk import last_words
 
 _STATES_KEPT = 1024
 
@@ -141,8 +142,11 @@ class Recommender:
         ask = _ask(k, lang, exclude, diversity, now)
         without = checked_spans(without_spans)
         (utterance,) = self._listener.utterances([feedback], keep=False)
+        seq, live = self._live(feedback.user)
+        known = [entry.seq for entry in self.log.entries(feedback.user) if entry.feedback.id == feedback.id]
+        earlier = self._said_before(feedback.user, known[0] if known else seq + 1)
         event = self._listener.event(feedback, utterance, without=without)
-        live = self._live(feedback.user)[1]
+        (event,) = self._listener.with_talk([event], [feedback], earlier)
         state, before = _with(live, event), _with(live, Event(feedback.id, event.time))
         heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
         return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
@@ -159,15 +163,20 @@ class Recommender:
         diversity: float = 0.0,
         now: datetime | None = None,
     ) -> Slate:
-        """A slate for nobody: for a history of external ids, oldest first, and a text. Nothing is remembered."""
+        """A slate for nobody: for a history of external ids, oldest first, and a text. Nothing is remembered.
+
+        The text may be a whole talk, of both sides. Of one that is longer than a feedback's text may be (2,000 characters), the
+        last words count.
+        """
         ask = _ask(k, lang, exclude, diversity, now)
         history = checked_ids("history", history)
         state = before = PreferenceState(history=self._catalogue.rows(history))
         heard: list[Heard] = []
-        if text is not None and checked_text(text).strip():
+        text = None if text is None else last_words(checked_string(text), MAX_TEXT)
+        if text is not None and text.strip():
             words = Feedback("nobody", text=text, time=ask.now, id="text")
             utterance = self._listener.read([text])[0]
-            state = fold(before, [self._listener.event(words, utterance)])
+            state = fold(before, self._listener.with_talk([self._listener.event(words, utterance)], [words]))
             heard = [Heard(words, utterance)]
         return self._slates.make(None, state, ask, heard=heard, before=before, unknown=self._catalogue.unknown(history))
 
@@ -207,15 +216,20 @@ class Recommender:
     def _fold(self, user: str, entries: Sequence[Entry], state: PreferenceState | None = None) -> PreferenceState:
         """The state after more entries of the log; without a state, from the user's history in the bundle on."""
         start = PreferenceState(self.bundle.histories.rows(user)) if state is None else state
-        utterances = self._listener.utterances([entry.feedback for entry in entries])
+        said = [entry.feedback for entry in entries]
+        utterances = self._listener.utterances(said)
         learned = self.bundle.manifest.watermark.get(user, 0)
-        return fold(
-            start,
-            [
-                self._listener.event(entry.feedback, utterance, learned=entry.seq <= learned)
-                for entry, utterance in zip(entries, utterances, strict=True)
-            ],
-        )
+        events = [
+            self._listener.event(entry.feedback, utterance, learned=entry.seq <= learned)
+            for entry, utterance in zip(entries, utterances, strict=True)
+        ]
+        earlier = self._said_before(user, entries[0].seq) if entries else ()
+        return fold(start, self._listener.with_talk(events, said, earlier))
+
+    def _said_before(self, user: str, seq: int) -> Sequence[Feedback]:
+        """What the user said before an entry, where a whole talk counts."""
+        entries = self.log.entries(user, upto=seq - 1) if self._listener.hears_talk else ()
+        return [entry.feedback for entry in entries]
 
     def _remember(self, slate: Slate, ask: Ask, *, since: int, seq: int, answers: Sequence[str] = ()) -> None:
         self.log.append_slate(Shown(slate, since, seq, tuple(answers), ask.k, ask.exclude, ask.diversity))
@@ -241,4 +255,5 @@ def _with(state: PreferenceState, event: Event) -> PreferenceState:
     """The state with an event in place of the one of the same feedback, or after all others."""
     if all(old.feedback != event.feedback for old in state.events):
         return fold(state, [event])
-    return replace(state, events=tuple(event if old.feedback == event.feedback else old for old in state.events))
+    events = [event if old.feedback == event.feedback else old for old in state.events]
+    return fold(replace(state, events=()), events)

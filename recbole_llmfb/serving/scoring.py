@@ -29,7 +29,8 @@ class UserScorer:
         """What the scores of a state rest on, its wishes weighted against `now`."""
         history, wishes = state.all_items, state.wishes
         weight = effective_weights(wishes, now=now.timestamp(), half_life=self.half_life)
-        contributions = self.scorer.contributions(weight, self._relevance_of(wishes))
+        talk = torch.tensor([wish.talk for wish in wishes], dtype=torch.bool)
+        contributions = self.scorer.contributions(weight, self._relevance_of(wishes), talk)
         parts = replace(self._parts_of(history), feedback=contributions.sum(dim=0, keepdim=True))
         return Grounds(history, parts, wishes, contributions)
 

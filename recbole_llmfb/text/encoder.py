@@ -70,6 +70,14 @@ class Encoder(nn.Module):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    def beginning(self, text: str) -> str:
+        """As much of a text as is read, from its beginning: of an item, the name and the genres stand there."""
+        room = self.max_tokens - self.tokenizer.num_special_tokens_to_add()
+        if not self.tokenizer.is_fast or len(text) <= room:
+            return text
+        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return text if len(offsets) <= room else text[: offsets[room - 1][1]]
+
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         batch = self.tokenizer(
             list(texts),

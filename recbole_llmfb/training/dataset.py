@@ -18,9 +18,11 @@ from recbole.utils import FeatureSource, FeatureType
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.training.atomic import AtomicTable, read_atomic
+from recbole_llmfb.training.dialogue_split import DialogueSplit
 from recbole_llmfb.training.feedback_table import FeedbackTable, empty_feedback, read_feedback
 from recbole_llmfb.training.item_text import ItemFields, TextRows, describe_items
 from recbole_llmfb.training.review_text import reviews_before, typical
+from recbole_llmfb.training.talk_table import TalkTable, empty_talk, read_talk
 
 NEVER = int(np.iinfo(np.int64).max)
 """The time, in microseconds, of what has none: later than every feedback."""
@@ -42,6 +44,7 @@ class FeedbackDataset(Dataset):
         texts: every distinct text of an item or a feedback, once.
         item_text_row: (I,) int64, the row of an item's text in `texts`; -1 for none.
         feedback: the `.feedback` file, empty where there is none.
+        talk: the `.talk` file, empty where there is none.
         interaction_time_us: (N,) int64, UTC microseconds of the N interactions that the filters left; `NEVER` where the file
             has no times. Index it by the int64 field `row_id` of `inter_feat`, which `build` adds before it splits.
 
@@ -49,11 +52,11 @@ class FeedbackDataset(Dataset):
             ITEM_TEXT_FROM_FEEDBACK asks for, as `item_table`, `texts` and `item_text_row` have them too.
 
     The parts of a split share all of them. With a `.feedback` file the split must be by time, so that no model learns from
-    what was said after its cut-off.
+    what was said after its cut-off; or by dialogue (the key `dialogue_folds`), where no user is in two parts.
 
     Raises:
         DataError: a file that is not what it should be, with the line and the remedy.
-        ConfigError: feedback without a split by time, or an option of the wrong shape.
+        ConfigError: feedback without a split by time, dialogue folds without a `.talk` file, or an option of the wrong shape.
     """
 
     inter_feat: Any
@@ -62,6 +65,7 @@ class FeedbackDataset(Dataset):
     item_text_row: NDArray[np.int64]
     item_documents: list[str]
     feedback: FeedbackTable
+    talk: TalkTable
     interaction_time_us: NDArray[np.int64]
 
     def cutoff_us(self, split: "FeedbackDataset") -> NDArray[np.int64]:
@@ -75,11 +79,14 @@ class FeedbackDataset(Dataset):
         return split.inter_feat[self.uid_field].numpy(), split.inter_feat[self.iid_field].numpy()
 
     def build(self) -> list["FeedbackDataset"]:
-        """Split as RecBole does. With feedback, prove that no user's training reaches past the user's own cut-off.
+        """Split as RecBole does, or by dialogue. With feedback, prove that no user's training reaches past the user's cut-off.
 
         Raises:
             ConfigError: with feedback, ready-made parts (`benchmark_filename`) that overlap in time.
         """
+        by_dialogue = DialogueSplit.from_config(self.config)
+        if by_dialogue is not None:
+            return self._build_by_dialogue(by_dialogue)
         parts: list[FeedbackDataset] = super().build()
         latest = np.full(self.user_num, -NEVER, dtype=np.int64)
         for part in parts if self._feedback_path.is_file() else []:
@@ -105,6 +112,15 @@ class FeedbackDataset(Dataset):
         for part in parts:
             part.item_table, part.texts, part.item_text_row, part.item_documents = table, rows.texts, text_row, documents
 
+    def _build_by_dialogue(self, how: DialogueSplit) -> list["FeedbackDataset"]:
+        self._change_feat_format()
+        self.sort(by=self.time_field)
+        users = self.inter_feat[self.uid_field].numpy()
+        dialogues = [(int(user), str(self.id2token(self.uid_field, user))) for user in self.talk.users]
+        rows = how.rows(users, dialogues)
+        self._drop_unused_col()
+        return [self.copy(self.inter_feat[of_part]) for of_part in rows]
+
     def sort(self, by: Any, ascending: Any = True) -> None:
         """Sort as RecBole does, but compare exact times: its own are float32, which rounds seconds of today to 128."""
         if by != self.time_field or ascending is not True:
@@ -120,6 +136,10 @@ class FeedbackDataset(Dataset):
         path = Path(self.config["data_path"])
         self._feedback_path = path / f"{self.dataset_name}.feedback"
         self._by_time = not self.config["benchmark_filename"] and self.config["eval_args"]["order"] == "TO"
+        talk_path = path / f"{self.dataset_name}.talk"
+        if self.config["dialogue_folds"] and not talk_path.is_file():
+            remedy = f"{talk_path.name} is not there: convert dialogues, or leave the key out"
+            raise ConfigError("dialogue_folds", self.config["dialogue_folds"], remedy=remedy)
         if self._feedback_path.is_file() and not self._by_time and not self.config["benchmark_filename"]:
             remedy = f"{self._feedback_path.name} needs a split by time, or the future leaks; set eval_args: {{order: TO}}"
             raise ConfigError("eval_args.order", self.config["eval_args"]["order"], remedy=remedy)
@@ -145,6 +165,9 @@ class FeedbackDataset(Dataset):
             self.feedback = read_feedback(self._read(self._feedback_path), users, items_of, rows.row)
         self.texts = rows.texts
         self.item_documents = self.item_table["text"].tolist()
+        talk_path = self._feedback_path.with_suffix(".talk")
+        users = self.field2token_id[self.uid_field]
+        self.talk = read_talk(self._read(talk_path), users) if talk_path.is_file() else empty_talk()
 
     def _read(self, path: Path) -> AtomicTable:
         return read_atomic(path, separator=self.config["field_separator"], encoding=self.config["encoding"] or "utf-8")

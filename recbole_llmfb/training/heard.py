@@ -13,9 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
-from recbole_llmfb.ranking.preference import Event, PreferenceState, Wish, Wishes, fold, rated, rating_weight, said, stack
+from recbole_llmfb.ranking.preference import (
+    Event,
+    PreferenceState,
+    Wish,
+    Wishes,
+    fold,
+    rated,
+    rating_weight,
+    said,
+    stack,
+    with_talk,
+)
 from recbole_llmfb.schema import NEUTRAL_RATING
 from recbole_llmfb.text.signals import Reader, Utterance
+from recbole_llmfb.text.talk import as_talk
 
 KINDS = ("text", "rating", "item")
 _MICROSECONDS = 1e6
@@ -40,6 +52,7 @@ class Heard:
         self.interaction_time_us = dataset.interaction_time_us
         self.half_life, self.n_items = half_life, dataset.item_num - 1
         self.like = like
+        self.hears_talk = len(dataset.talk) > 0
         self.cutoff_us: NDArray[np.int64] | None = None
         self._read: dict[str, Utterance] = {}
 
@@ -79,9 +92,20 @@ class Heard:
             range(*self.table.before(user, time).indices(len(self.table))) for user, time in zip(users, times_us, strict=True)
         ]
         self._read_new([row for of_user in rows for row in of_user], reader)
-        states = [fold(PreferenceState(), [self._event(row) for row in of_user]).wishes for of_user in rows]
+        states = [fold(PreferenceState(), self._events(of_user, reader)).wishes for of_user in rows]
         now = [time / _MICROSECONDS for time in times_us]
         return stack(states, now=now, half_life=self.half_life, n_items=self.n_items)
+
+    def _events(self, rows: Sequence[int], reader: Reader) -> list[Event]:
+        events = [self._event(row) for row in rows]
+        if not self.hears_talk:
+            return events
+
+        def vector(place: int) -> Tensor:
+            said = [self.texts[self.table.text_row[row]] for row in rows[: place + 1] if self.table.text_row[row] >= 0]
+            return reader.encoder.embed([as_talk(said)])[0]
+
+        return with_talk(events, vector)
 
     def _read_new(self, rows: Sequence[int], reader: Reader) -> None:
         if "text" not in self.takes:

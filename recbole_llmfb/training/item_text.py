@@ -128,11 +128,12 @@ def _describe(table: AtomicTable, row: int, fields: ItemFields, seq_separator: s
 
 
 def _values(cell: str, kind: str | None, separator: str | None) -> list[str]:
-    """What a cell says: its tokens where it has a kind and a separator, else the whole of it; nothing for "unknown"."""
+    """What a cell says: its tokens where it has a separator, and a kind if that is a space (words are no entries), else the whole
+    of it; nothing for "unknown"."""
     if kind == "decade":
         match = _YEAR.fullmatch(cell)
         return [match[1]] if match else []
-    tokens = cell.split(separator) if kind and separator else [cell]
+    tokens = cell.split(separator) if separator and (kind or not separator.isspace()) else [cell]
     return [token for token in tokens if token and not (kind and token.lower() in _UNKNOWN)]
 
 

@@ -22,14 +22,17 @@ _WHOLE = {
     **dict.fromkeys("eval_step stopping_step seed encoder_warmup_steps critic_lessons".split(), 0),
     **dict.fromkeys("epochs train_batch_size eval_batch_size lora_rank rank factor_width autoencoder_hidden".split(), 1),
     **dict.fromkeys("fusion_rows_per_step critic_slate_size attribute_min_items".split(), 1),
-    **{"linear_folds": 2, "ITEM_TEXT_FROM_FEEDBACK": 1, "encoder_max_tokens": 3, "encoder_texts_per_step": 8},
+    **dict.fromkeys("talk_cases_per_step dialogue_test_fold".split(), 0),
+    **{"dialogue_folds": 2, "linear_folds": 2, "ITEM_TEXT_FROM_FEEDBACK": 1},
+    **{"encoder_max_tokens": 3, "encoder_texts_per_step": 8},
 }
 _ABOVE_ZERO = frozenset("learning_rate linear_ridge factor_ridge feedback_half_life_days".split())
 _FROM_ZERO = frozenset(
     "encoder_learning_rate weight_decay linear_text_weight linear_word_weight linear_attribute_weight linear_user_power "
-    "loss_weight_reading loss_weight_fusion loss_weight_autoencoder valid_weight_critique".split()
+    "linear_talk_weight loss_weight_reading loss_weight_fusion loss_weight_autoencoder loss_weight_talk "
+    "valid_weight_critique".split()
 )
-_SHARES = frozenset("encoder_dropout autoencoder_drop".split())
+_SHARES = frozenset("encoder_dropout autoencoder_drop dialogue_valid_share".split())
 _FLAGS = frozenset("refit_all use_gpu".split())
 _WITHOUT_CUT = frozenset("auc gauc logloss mae rmse".split())  # metrics of pairs or of whole lists
 

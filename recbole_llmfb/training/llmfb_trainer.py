@@ -8,7 +8,9 @@ from recbole.trainer import Trainer
 from torch import optim
 from torch.optim.lr_scheduler import LambdaLR
 
+from recbole_llmfb.training.conversations import cases_of
 from recbole_llmfb.training.mixing import calibrate, tune_mix, tune_scales
+from recbole_llmfb.training.talk_mixing import TALK_GAIN, judge_talk, tune_talk
 from recbole_llmfb.training.trainer import SafeCheckpoints
 
 _SCALES_AT_MOST = 2  # numbers in a parameter that is a scale
@@ -62,9 +64,14 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
 
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         """RecBole's valid metric, and how far up one critique in unseen words brings the held-out target."""
-        tune_mix(self.model, valid_data)
+        if not self.model.conversations:
+            tune_mix(self.model, valid_data)
         if self.model.lessons:
             calibrate(self.model)
+        if self.model.conversations:
+            tune_talk(self.model, cases_of(self.train_data._dataset, valid_data._dataset))
+            _, result = super()._valid_epoch(valid_data, show_progress)
+            return result[TALK_GAIN], result
         score, result = super()._valid_epoch(valid_data, show_progress)
         weight = self.config["valid_weight_critique"]
         if weight and len(self.model.catalogue.attributes):
@@ -76,4 +83,7 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         self.model.heard.forget()  # the best epoch, which is about to be loaded, may read otherwise than the last
         dataset = self.train_data._dataset
         self.model.heard.cutoff_us = dataset.cutoff_us(eval_data._dataset) if self.model.heard else None
-        return super().evaluate(eval_data, *args, **kwargs)
+        result = super().evaluate(eval_data, *args, **kwargs)
+        if self.model.conversations:
+            result |= judge_talk(self.model, cases_of(dataset, eval_data._dataset))
+        return result

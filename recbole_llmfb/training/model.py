@@ -1,6 +1,7 @@
 """LLMFB: collaborative embeddings fused with a fine-tuned BERT encoder of what items and users say, as a RecBole model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.lexicon import Lexicon, display_title
 from recbole_llmfb.text.signals import Reader, ReadingHead
 from recbole_llmfb.training.catalogue import Catalogue
+from recbole_llmfb.training.conversations import Conversations, TalkObjective, cases_of
 from recbole_llmfb.training.critic import Critic, is_critic_holdout
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
@@ -52,7 +54,9 @@ class LLMFB(GeneralRecommender):
         self.encoder = TunedEncoder(
             plain, config["encoder_tuning"], lora_rank=config["lora_rank"], drop=config["encoder_dropout"]
         )
+        self.catalogue = replace(self.catalogue, texts=tuple(map(self.encoder.beginning, self.catalogue.texts)))
         attributes = self.catalogue.attributes
+        self.hears_talk = len(dataset.talk) > 0
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
         self.head = ReadingHead(len(attributes), self.encoder.width)
         self.reader = Reader(self.encoder, self.head, Lexicon(attributes, self.catalogue.titles), self.catalogue.ids)
@@ -63,6 +67,12 @@ class LLMFB(GeneralRecommender):
         )  # its logarithm; scores are no logits, and only training needs them to be
         self.random = np.random.default_rng(config["seed"])
         self.items_per_step = int(_ITEMS_SHARE * config["encoder_texts_per_step"])
+        self.conversations = Conversations(cases_of(dataset, dataset), self.n_items - 1) if self.hears_talk else None
+        if self.conversations:
+            self.talk_objective = TalkObjective()
+        dialogues = self.conversations.dialogues if self.conversations else torch.zeros(0, dtype=torch.long)
+        everybody = torch.arange(1, self.n_users)
+        self.people = everybody[~torch.isin(everybody, dialogues)]  # users who are no dialogues
         self._prepare(getattr(dataset, "item_factors", None))
 
     def _shape(self) -> Shape:
@@ -79,6 +89,7 @@ class LLMFB(GeneralRecommender):
             rank=config["rank"],
             hidden=config["autoencoder_hidden"],
             n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
+            talk=int(self.hears_talk),
         )
 
     def _prepare(self, item_factors: Tensor | None) -> None:
@@ -87,20 +98,23 @@ class LLMFB(GeneralRecommender):
         if item_factors is not None:
             scorer.factors[:, : item_factors.shape[1]] = item_factors
         scorer.membership.copy_(torch.from_numpy(self.catalogue.membership).float())
-        popularity = torch.log1p(self.histories.sum(dim=0))
+        popularity = standardize(torch.log1p(self.histories.sum(dim=0))[None])[0]
+        if self.conversations:
+            popularity = self.conversations.popularity()
+            self.encoder.keep(self.conversations.talks, dtype=torch.float16)
         with torch.no_grad():
-            scorer.popularity.copy_(standardize(popularity[None])[0])
+            scorer.popularity.copy_(popularity)
         scorer.mix.copy_(torch.tensor([1.0 if form in self.options["collaborative"] else 0.0 for form in FORMS] + [0.1, 0.02]))
         self.encode_catalogue()
         self.base = torch.zeros_like(self.histories)
         self.shared_words = shared_words(self.catalogue.documents) if self.options["linear_word_weight"] else None
         if "linear" in self.options["collaborative"]:
             self.fit_linear()
-            people = torch.arange(1, self.n_users)
-            order = people[torch.from_numpy(self.random.permutation(len(people)))]
+            order = self.people[torch.from_numpy(self.random.permutation(len(self.people)))]
             folds = [fold for fold in order.chunk(self.options["linear_folds"]) if len(fold)]
-            args = (self.histories, scorer.item_text, scorer.membership, self._linear_options())
-            self.base = standardize(cross_fit_linear(*args, folds, self.shared_words))
+            args = (self._apart(), scorer.item_text, scorer.membership, self._linear_options())
+            if args[0].any():
+                self.base = standardize(cross_fit_linear(*args, folds, self.shared_words))
         seen = (self.base + scorer.mix[4] * scorer.bias()).masked_fill(self.histories > 0, -torch.inf)
         size = self.options["critic_slate_size"]
         slates = seen.topk(min(5 * size, scorer.shape.n_items), dim=1).indices.numpy()
@@ -138,10 +152,22 @@ class LLMFB(GeneralRecommender):
             word_weight=config["linear_word_weight"],
         )
 
+    def _apart(self) -> Tensor:
+        """Histories (U, I) of the users who are no dialogues: sessions of a handful of items count by co-mention."""
+        if not self.conversations:
+            return self.histories
+        return self.histories.index_fill(0, self.conversations.dialogues, 0.0)
+
     def fit_linear(self) -> None:
         scorer = self.scorer
-        side = (scorer.item_text, scorer.membership, self._linear_options(), self.shared_words)
-        scorer.linear.copy_(fit_linear(self.histories, *side))
+        histories, side = self._apart(), (scorer.item_text, scorer.membership, self._linear_options(), self.shared_words)
+        weights = torch.zeros_like(scorer.linear)
+        if histories.any() or not self.conversations:
+            weights = fit_linear(histories, *side)
+        if self.conversations:
+            weight = self.options["linear_talk_weight"]
+            weights = self.conversations.collaborate(self.histories[self.conversations.dialogues], weights, weight)
+        scorer.linear.copy_(weights)
 
     @torch.no_grad()
     def encode_catalogue(self) -> None:
@@ -153,6 +179,8 @@ class LLMFB(GeneralRecommender):
         if texts:
             self.scorer.item_text.copy_(torch.where(rows[:, None] >= 0, vectors[rows.clamp(min=0)], 0.0))
         self.head.names.copy_(self.encoder.embed(list(self.catalogue.attributes)))
+        if self.conversations:
+            self.conversations.remember(self.scorer, self.encoder.embed(self.conversations.talks))
 
     def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
         """Losses of a batch of interactions: histories rebuilt, targets ranked with and without critique, clauses read."""
@@ -166,7 +194,15 @@ class LLMFB(GeneralRecommender):
             chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
             reading, critiqued = self._lesson_losses(chosen)
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
+        if self.conversations and config["talk_cases_per_step"]:
+            losses.append(config["loss_weight_talk"] * self._talk_loss(self.conversations))
         return tuple(losses)
+
+    def _talk_loss(self, conversations: Conversations) -> Tensor:
+        chosen = torch.randperm(len(conversations))[: self.options["talk_cases_per_step"]]
+        items = self._fresh_items(conversations.targets[chosen].to(self.device))
+        loss: Tensor = self.talk_objective(conversations, self.scorer, self.encoder, chosen, items)
+        return loss
 
     def _ranking_loss(self, interaction: Any) -> Tensor:
         """Softmax over the catalogue without critics; trains the text part and the popularity prior.
@@ -175,7 +211,8 @@ class LLMFB(GeneralRecommender):
         """
         users, rows = interaction[self.USER_ID], interaction[self.ITEM_ID] - 1
         histories, others = self._without_target(users, rows)
-        scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
+        bias = self.scorer.bias().detach() if self.conversations else self.scorer.bias()
+        scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + bias
         if self.heard.has_wishes:
             times = self.heard.interaction_time_us[interaction[ROW_ID].cpu().numpy()]
             scores = scores + self.scorer.feedback(self._heard_before(users, times), len(users))

@@ -32,6 +32,7 @@ class Source:
                 lines.insert(self.broken[1] - 1, f"{self.bad}\n")
                 text = "".join(lines)
             data = text.encode()
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(gzip.compress(data) if packed else data)
         return folder / next(iter(self.files)) if self.kind == "jsonl" else folder
 
@@ -238,4 +239,6 @@ OWN = Source(
         field=(("user", "who.id"), ("item", "sku"), ("time", "at"), ("text", "say"), ("rating", "stars"), ("title", "label"))
     ),
 )
-SOURCES = [AMAZON, YELP, MOVIELENS, INSPIRED, REDIAL, CPCD, OWN]
+_MANY = {f"{kind.kind}/{name}": text for kind in (INSPIRED, REDIAL, MOVIELENS) for name, text in kind.files.items()}
+CONVERSATION_MOVIES = Source("conversation-movies", _MANY, ("inspired/dev.tsv", 3), INSPIRED.bad)
+SOURCES = [AMAZON, YELP, MOVIELENS, INSPIRED, REDIAL, CONVERSATION_MOVIES, CPCD, OWN]

@@ -95,7 +95,8 @@ def test_batch_equals_scalar(seed: int, wishes: Wishes) -> None:
     together = scorer(histories, wishes)
     for user in range(USERS):
         own = wishes.row == user
-        mine = [getattr(wishes, field.name)[own] for field in fields(wishes)]
+        given = [getattr(wishes, field.name) for field in fields(wishes)]
+        mine = [value if value is None else value[own] for value in given]
         alone = scorer(histories[user : user + 1], Wishes(torch.zeros_like(mine[0]), *mine[1:]) if own.any() else None)
         torch.testing.assert_close(together[user], alone[0], atol=1e-5, rtol=1e-5)
 
@@ -223,3 +224,21 @@ def test_rated_item_moves_itself_most(seed: int, item: int) -> None:
     relevance = random_scorer(seed).relevance(rating((item,)))[0]
     assert relevance[item] == relevance.max() > 0
     assert torch.equal(relevance, random_scorer(seed).relevance(rating((item,), -1.0))[0])
+
+
+def test_a_talk_is_signed_and_moves_by_its_own_scale_alone() -> None:
+    torch.manual_seed(0)
+    scorer = Scorer(Shape(ITEMS, 2, WIDTH, rank=4, hidden=4, talk=1)).eval()
+    scorer.item_text.copy_(torch.nn.functional.normalize(torch.randn(ITEMS, WIDTH), dim=1))
+    vector = torch.nn.functional.normalize(torch.randn(1, WIDTH), dim=1)
+    one, none = torch.ones(1), torch.zeros(1)
+    talk = Wishes(torch.tensor([0]), one, torch.zeros(1, 2), torch.zeros(1, ITEMS), vector, none, torch.tensor([True]))
+    assert not scorer.feedback(talk, 1).any()  # its scale is zero until it is tuned
+    scorer.talk_scale.fill_(2.0)
+    with torch.no_grad():
+        part = scorer.feedback(talk, 1)[0]
+    torch.testing.assert_close(part, 2 * standardize(vector @ scorer.item_text.T)[0])
+    assert part.min() < 0 < part.max()
+    scorer.feedback_scale.fill_(0.0)
+    with torch.no_grad():
+        assert torch.equal(scorer.feedback(talk, 1)[0], part)

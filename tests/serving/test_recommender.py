@@ -326,7 +326,7 @@ def test_wrong_use_names_the_value(recommender: Recommender) -> None:
     with pytest.raises(UsageError, match="slate 'none' is not in the log"):
         recommender.reproduce("none")
     with pytest.raises(UsageError, match="2,001 characters"):
-        recommender.rank(text="x" * 2001)
+        recommender.signals("x" * 2001)
     with pytest.raises(UsageError, match="text=5"):
         recommender.signals(5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="exclude=None"):

@@ -185,3 +185,11 @@ def test_spans_do_not_depend_on_company(encoder: Encoder) -> None:
     alone = torch.cat([encoder.spans([text], [of_text]) for text, of_text in zip(TEXTS, spans, strict=True)])
     assert together.shape == (6, encoder.width)
     torch.testing.assert_close(together, alone)
+
+
+def test_the_beginning_of_a_text_is_what_is_read_of_it(tiny_encoder: Encoder) -> None:
+    short, long = "stone 3, the. odd", "stone 3, the. odd, 1990s. " * 10
+    assert tiny_encoder.beginning(short) == short
+    begun = tiny_encoder.beginning(long)
+    assert long.startswith(begun) and tiny_encoder.tokenize([begun]).ids.shape[1] == tiny_encoder.max_tokens
+    assert torch.equal(tiny_encoder.tokenize([begun + " even"]).ids[0, 1:2], tiny_encoder.tokenize([begun]).ids[0, 2:3])

@@ -316,3 +316,8 @@ def test_a_dataset_can_be_pickled(tmp_path: Path) -> None:
     dataset = films(tmp_path, said=[("f1", "u1", "5", "hello", "", "", "")])
     again = pickle.loads(pickle.dumps(dataset))
     assert again.feedback.ids == ["f1"] and again.texts == dataset.texts
+
+
+def test_entries_without_a_kind_are_words_of_their_own_where_no_space_separates_them(tmp_path: Path) -> None:
+    dataset = films(tmp_path, items=[("alien", "Alien", "1979", "Horror|Sci-Fi")], seq_separator="|", ITEM_ATTRIBUTE_FIELDS={})
+    assert described(dataset)["alien"] == ("Alien", "Alien. 1979, Horror, Sci-Fi", [])

@@ -1,0 +1,61 @@
+"""Conversations judged by folds of dialogues: known answers of the table, and one fold from training to report."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.evaluation.conversation_table import measures, table, write_report
+from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OURS, OVER_EVERYTHING, run_folds
+
+sys.path.append(str(Path(__file__).parents[1] / "training"))  # the small dialogues are written there
+from talks import NAME, talk_settings, write_talks  # type: ignore[import-not-found]  # noqa: E402
+
+
+def test_measures_of_known_ranks() -> None:
+    found = measures([1, 3, 11, 50, 51])
+    assert {name: values.tolist() for name, values in found.items() if name.startswith("R@")} == {
+        "R@1": [1, 0, 0, 0, 0],
+        "R@5": [1, 1, 0, 0, 0],
+        "R@10": [1, 1, 0, 0, 0],
+        "R@20": [1, 1, 1, 0, 0],
+        "R@50": [1, 1, 1, 1, 0],
+    }
+    np.testing.assert_allclose(found["NDCG@10"], [1, 0.5, 0, 0, 0])
+    np.testing.assert_allclose(found["MRR"], [1, 1 / 3, 1 / 11, 1 / 50, 1 / 51])
+
+
+def test_the_table_has_a_part_for_each_source_and_draws_dialogues() -> None:
+    ranks = {method: [20, 20, 20] for method in (*METHODS, AS_SERVED, OVER_EVERYTHING)} | {OURS: [1, 1, 20]}
+    record = {"fold": 0, "seconds": 60, "source": ["a", "a", "b"], "dialogue": ["x", "x", "y"], "ranks": ranks}
+    text = table([record], title="T", command="c")
+    assert "## a: 2 recommendations in 1 dialogues" in text and "## b: 1 recommendations in 1 dialogues" in text
+    assert f"| {OURS} | 1.000 [1.000, 1.000]" in text.partition("## b")[0]
+    assert "| popularity | 1.000 [1.000, 1.000] | - |" in text.partition("## b")[0]
+
+
+def test_a_fold_is_trained_judged_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = talk_settings(write_talks(tmp_path / "data"), tmp_path, epochs=1, eval_step=1, state="WARNING")
+    settings = {"model": "LLMFB", "dataset": NAME, **settings}
+    Path("small.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    text = write_report("small.yaml", tmp_path / "results", folds=[1])
+    assert "`recbole-llmfb conversations small.yaml`" in text and OVER_EVERYTHING in text
+    (line,) = (tmp_path / "results" / "small.runs.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    assert record["ranks"].keys() == {*METHODS, AS_SERVED, OVER_EVERYTHING}
+    assert all(len(ranks) == len(record["dialogue"]) and min(ranks) >= 1 for ranks in record["ranks"].values())
+    Path("small.yaml").unlink()  # a finished fold needs no configuration
+    assert run_folds("small.yaml", tmp_path / "results" / "small.runs.jsonl", folds=[1]) == [record]
+
+
+def test_a_configuration_without_dialogue_folds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"model": "LLMFB", "dataset": NAME, **talk_settings(write_talks(tmp_path / "data"), tmp_path)}
+    Path("small.yaml").write_text(yaml.safe_dump(settings | {"dialogue_folds": None}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="dialogue_folds=None"):
+        run_folds("small.yaml", tmp_path / "runs.jsonl")

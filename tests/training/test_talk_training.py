@@ -1,0 +1,232 @@
+"""Laws of training on dialogues: they are held out as a whole, nothing of them leaks, talks are learned, serving hears them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from talks import DIALOGUES, NAME, WORDS, talk_settings, write_talks  # type: ignore[import-not-found]  # beside this file
+
+from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.ranking.collaborative import co_mention, standardize
+from recbole_llmfb.ranking.fusion import Scorer, Shape
+from recbole_llmfb.serving.recommender import Recommender
+from recbole_llmfb.text.talk import as_talk
+from recbole_llmfb.training.conversations import Case, Conversations, cases_of, histories_of
+from recbole_llmfb.training.dialogue_split import TEST, DialogueSplit
+from recbole_llmfb.training.quick_start import Experiment, prepare, run_recbole_llmfb
+from recbole_llmfb.training.run_log import close_log
+from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, source_weights
+
+CASES = [Case(1, "sea", (), 0, (0, 2)), Case(1, "more sea", (0,), 2, (0, 2)), Case(2, "war", (3,), 0, (3, 0))]
+
+
+@pytest.fixture
+def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Experiment]]:
+    monkeypatch.chdir(tmp_path)
+    prepared: list[Experiment] = []
+
+    def experiment(name: str = "data", *, words: dict[int, tuple[str, ...]] | None = None, **changes: Any) -> Experiment:
+        folder = write_talks(tmp_path / name, changed=words)
+        prepared.append(prepare("LLMFB", NAME, None, talk_settings(folder, tmp_path, **changes)))
+        return prepared[-1]
+
+    yield experiment
+    for one in prepared:
+        one.trainer.tensorboard.close()
+    close_log()
+
+
+def users(experiment: Experiment, part: Any) -> set[str]:
+    dataset = experiment.dataset
+    return set(dataset.id2token(dataset.uid_field, part._dataset.inter_feat[dataset.uid_field].numpy()))
+
+
+# The split
+
+
+@given(st.text(min_size=1), st.integers(2, 9), st.floats(0, 0.9))
+def test_a_dialogue_stays_in_its_fold_whatever_else_there_is(name: str, folds: int, share: float) -> None:
+    held = [fold for fold in range(folds) if DialogueSplit(folds, fold, share).part(name) == TEST]
+    assert len(held) == 1
+    assert DialogueSplit(folds, None, share).part(name) != TEST
+
+
+def test_dialogues_are_in_one_part_as_a_whole_and_others_are_trained_on(ready: Callable[..., Experiment]) -> None:
+    experiment = ready()
+    parts = [users(experiment, part) for part in (experiment.train_data, experiment.valid_data, experiment.test_data)]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+    assert {user for user in set().union(*parts) if user.startswith("talk")} == {f"talk:{n}" for n in range(DIALOGUES)}
+    assert not {user for user in parts[1] | parts[2] if user.startswith("viewer")}
+
+
+def test_without_a_fold_to_test_validation_is_tested(ready: Callable[..., Experiment]) -> None:
+    experiment = ready(dialogue_test_fold=None)
+    assert users(experiment, experiment.test_data) == users(experiment, experiment.valid_data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [({"dialogue_test_fold": 5}, "dialogue_test_fold=5"), ({"dialogue_folds": 1}, "dialogue_folds=1"),
+     ({"dialogue_valid_share": 0.0}, "part empty")],
+)  # fmt: skip
+def test_a_split_that_cannot_be_names_the_value(ready: Callable[..., Experiment], changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        ready(**changes)
+
+
+def test_dialogue_folds_need_dialogues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write_talks(tmp_path / "data")
+    (folder / NAME / f"{NAME}.talk").unlink()
+    with pytest.raises(ConfigError, match=r"talks\.talk is not there"):
+        prepare("LLMFB", NAME, None, talk_settings(folder, tmp_path))
+
+
+# Cases
+
+
+def test_a_case_knows_what_was_said_and_mentioned_in_earlier_turns(ready: Callable[..., Experiment]) -> None:
+    experiment = ready()
+    dataset = experiment.dataset
+    cases = cases_of(dataset, experiment.train_data._dataset)
+    user = dataset.id2token(dataset.uid_field, cases[0].user)
+    kind = int(user.partition(":")[2]) % 2
+    first, second = cases[:2]
+    assert first.talk == f"hello, what do you like?\n{WORDS[kind]} please" and first.history == ()
+    assert second.talk == f"{first.talk}\nlook at this\nanother?" and second.history == (first.target,)
+    assert first.dialogue == second.dialogue == (first.target, second.target) and first.source == "talk"
+
+
+def test_histories_and_competitors_are_those_of_the_dialogue() -> None:
+    conversations = Conversations(CASES, 4)
+    assert histories_of(CASES, 4).tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    assert conversations.competitors([0, 1, 2]).tolist() == [
+        [False, False, True, False], [True, False, False, False], [False, False, False, True]
+    ]  # fmt: skip
+    assert conversations.counts.tolist() == [2, 0, 1, 0]
+
+
+# What a case itself must not help to learn
+
+
+def scorer_for(vectors: torch.Tensor) -> Scorer:
+    torch.manual_seed(0)
+    scorer = Scorer(Shape(4, 0, vectors.shape[1], rank=2, hidden=2, talk=1))
+    scorer.item_text.copy_(torch.randn(4, vectors.shape[1]))
+    return scorer
+
+
+def test_a_case_is_scored_as_if_it_had_not_been_remembered() -> None:
+    vectors = torch.nn.functional.normalize(torch.randn(3, 5, generator=torch.Generator().manual_seed(1)), dim=1)
+    conversations, scorer = Conversations(CASES, 4), scorer_for(vectors)
+    conversations.remember(scorer, vectors)
+    with torch.no_grad():
+        seen = conversations.likeness(scorer, torch.tensor([2]), vectors[2:], scorer.item_text)
+        without = Conversations(CASES[:2], 4)
+        other = scorer_for(vectors)
+        without.remember(other, vectors[:2])
+        torch.testing.assert_close(seen[0], standardize(other.talk_likeness(vectors[2:]))[0])
+
+
+def test_popularity_of_a_case_does_not_count_the_case() -> None:
+    conversations = Conversations(CASES, 4)
+    raw = torch.log(conversations.counts + 0.5)
+    expected = torch.log((conversations.counts[torch.tensor([0, 2])] - 1) + 0.5) - raw[torch.tensor([0, 2])]
+    torch.testing.assert_close(conversations.rarer(torch.tensor([0, 1])), expected / raw.std(correction=0))
+
+
+def test_co_mention_of_a_case_does_not_count_its_dialogue() -> None:
+    sessions = torch.tensor([[1.0, 0, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]])
+    conversations, linear = Conversations(CASES, 4), torch.zeros(4, 4)
+    weights = conversations.collaborate(sessions, linear, 1.0)
+    assert weights[0, 2] > 0 and not weights.diagonal().any()
+    torch.testing.assert_close(weights[0], co_mention(torch.tensor([0.0, 0, 1, 1]), torch.tensor(2.0)))
+    assert conversations.base[0].tolist() == [0, 0, 0, 0]  # nothing was mentioned before
+    torch.testing.assert_close(conversations.base[1], standardize(co_mention(torch.tensor([[0.0, 0, 0, 1]]), torch.ones(1)))[0])
+
+
+# No leak, and its twin
+
+
+def learned_from(experiment: Experiment) -> dict[str, Any]:
+    """Everything that training starts from, and the talks that it draws on."""
+    model = experiment.model
+    state = {name: value.clone() for name, value in model.scorer.state_dict().items()}
+    return state | {"talks": model.conversations.talks, "base": model.conversations.base, "histories": model.histories.clone()}
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(
+        torch.equal(one[name], other[name]) if isinstance(one[name], torch.Tensor) else one[name] == other[name] for name in one
+    )
+
+
+def test_nothing_of_a_held_out_dialogue_reaches_training(ready: Callable[..., Experiment]) -> None:
+    experiment = ready("before")
+    names = users(experiment, experiment.test_data), users(experiment, experiment.train_data)
+    held, trained = (min(int(name.partition(":")[2]) for name in of_part if name.startswith("talk")) for of_part in names)
+    before = learned_from(experiment)
+    words = ("hi", "I want film 3, a battle", "look at number 7", "yes")
+    assert same(before, learned_from(ready("leak", words={held: words})))
+    assert not same(before, learned_from(ready("twin", words={trained: words})))
+
+
+# It learns, and serving hears what was trained
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        folder = write_talks(root / "data")
+        result = run_recbole_llmfb("LLMFB", NAME, None, talk_settings(folder, root, epochs=6, eval_step=6, learning_rate=3e-3))
+    return result, root
+
+
+def test_a_talk_finds_films_of_its_kind(trained: tuple[dict[str, Any], Path]) -> None:
+    recommender = Recommender.load(trained[0]["bundle"])
+    scorer = recommender.bundle.scorer()
+    likeness = scorer.talk_likeness(torch.from_numpy(recommender.embed([as_talk([words]) for words in WORDS])))
+    rows = torch.tensor([int(item.removeprefix("film")) % 2 for item in recommender.items["item"]])
+    for kind in (0, 1):
+        assert likeness[kind][rows == kind].mean() > likeness[kind][rows != kind].mean()
+
+
+def test_metrics_of_talks_stand_beside_recbole_s(trained: tuple[dict[str, Any], Path]) -> None:
+    assert {"talk_gain", "talk_recall@10", "ndcg@10"} <= trained[0]["test_result"].keys() & trained[0]["best_valid_result"].keys()
+    assert trained[0]["best_valid_score"] == trained[0]["best_valid_result"]["talk_gain"]
+
+
+def test_evaluation_hears_a_talk_as_rank_does(trained: tuple[dict[str, Any], Path]) -> None:
+    recommender = Recommender.load(trained[0]["bundle"])
+    bundle, history = recommender.bundle, ["film3"]
+    talks = [f"hello\n{words} please\nmore of that" for words in WORDS]
+    scorer, listening = bundle.scorer().freeze(), TalkReader(bundle.reader())
+    rows = {item: row for row, item in enumerate(recommender.items["item"])}
+    histories = torch.zeros(len(talks), len(rows))
+    histories[:, rows["film3"]] = 1
+    expected = scorer(histories, listening.wishes(talks, len(rows)))
+    for talk, scores in zip(talks, expected, strict=True):
+        for place in recommender.rank(text=talk, history=history, k=len(rows)).items:
+            assert place.score == pytest.approx(float(scores[rows[place.item]]), abs=1e-4)
+
+
+# Tuning
+
+
+def test_ranks_leave_hidden_items_out_but_never_the_target() -> None:
+    scores = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
+    hidden = torch.tensor([[True, False, True], [False, True, False]])
+    assert ranks_of(scores, torch.tensor([2, 0]), hidden).tolist() == [2, 2]
+    assert ranks_of(scores, torch.tensor([2, 0]), hidden, lost=True).tolist() == [3, 2]
+
+
+def test_every_source_weighs_alike() -> None:
+    weights = source_weights(["a", "b", "a", "a"])
+    np.testing.assert_allclose(weights, [1 / 6, 1 / 2, 1 / 6, 1 / 6], rtol=1e-6)
