@@ -1,11 +1,12 @@
 """An utterance becomes signals: what it is about, in which direction, how strongly.
 
 Rules split it into clauses, the lexicon finds what is named, and a trained head reads from the encoder the polarity of each
-clause and the attribute that it means without naming it. One pass of the encoder serves all clauses.
+clause and the attribute that it means without naming it. Cues of the grammar make a signal weaker or drop it, and give the
+direction where there is no doubt ("instead of X"). One pass of the encoder serves all clauses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,17 @@ from torch.nn.functional import normalize
 
 from recbole_llmfb.schema import Reading, Signal
 from recbole_llmfb.text.clauses import split
+from recbole_llmfb.text.cues import Cues, cues, without_references
 from recbole_llmfb.text.encoder import Encoder, Span
 from recbole_llmfb.text.lexicon import Lexicon, Mention
+from recbole_llmfb.text.script import LACKING, Vocabulary, language
 
 POLARITIES = (-1.0, 0.0, 1.0)
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 _IMPLIED_AT_LEAST = 0.25  # share of a clause that an attribute must hold to count beside one that is named
 _SURE_AT_LEAST = 0.5  # share at which an implied attribute is called by its name
-_UNKNOWN_TOKENS_AT_MOST = 0.3
+_WEAKENED = 0.5  # what a hedge, or a direction that the grammar speaks against, leaves of a strength
 
 
 class ReadingHead(nn.Module):
@@ -82,21 +85,47 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause with its two readings, before they become signals. neutral_from: see `ReadingHead`."""
+    """A clause with its readings, before they become signals. neutral_from: see `ReadingHead`."""
 
     span: Span
+    cues: Cues
+    mentions: tuple[Mention, ...]
     polarity: Tensor  # (3,) probabilities
     implied: Tensor  # (A + 1,) probabilities
     vector: Tensor  # (D,)
     neutral_from: float
-    mentions: tuple[Mention, ...] = field(default=())
 
     @property
     def heading(self) -> int:
         """Which polarity the clause has; one that names nothing must be clearly more than talk."""
-        if not self.mentions and float(self.polarity[NEUTRAL]) >= self.neutral_from:
+        read = int(self.polarity.argmax())
+        if not self.cues.is_wish or (self.cues.welcomes and read == NEGATIVE):
             return NEUTRAL
-        return int(self.polarity.argmax())
+        if self.cues.turn is None and not self.mentions and float(self.polarity[NEUTRAL]) >= self.neutral_from:
+            return NEUTRAL
+        return read
+
+    def turned(self, before: "_Clause | None") -> "_Clause":
+        """The clause in the direction that its grammar gives it; an exception from what is rejected is wanted."""
+        if self.cues.turn is None:
+            return self
+        wanted = self.cues.excepts and before is not None and before.heading == NEGATIVE
+        return replace(self, polarity=torch.eye(3)[POSITIVE if wanted else NEGATIVE])
+
+    def meant(self) -> tuple[Mention, ...]:
+        """Its names. Where some stand under a negation and others do not, those that agree with the direction."""
+        under = [_is_within(mention, self.cues.negated) for mention in self.mentions]
+        if all(under) or not any(under):
+            return self.mentions
+        rejected = self.heading == NEGATIVE
+        return tuple(mention for mention, one in zip(self.mentions, under, strict=True) if one == rejected)
+
+    @property
+    def weight(self) -> float:
+        """What cues leave of its strength."""
+        names = bool(self.mentions) and all(_is_within(mention, self.cues.negated) for mention in self.mentions)
+        doubted = self.cues.turn is None and self.heading == POSITIVE and names
+        return (_WEAKENED if self.cues.weak else 1.0) * (_WEAKENED if doubted else 1.0)
 
 
 class Reader:
@@ -105,52 +134,66 @@ class Reader:
     def __init__(self, encoder: Encoder, head: ReadingHead, lexicon: Lexicon, items: Sequence[str]) -> None:
         """items: external ids of the catalogue, in the order of the lexicon's titles."""
         self.encoder, self.head, self.lexicon, self.items = encoder, head, lexicon, items
+        self._vocabulary = Vocabulary(encoder.tokenizer.get_vocab())
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str], *, batch_size: int = 64) -> list[Utterance]:
         """Utterances in the order of the texts; a text that says nothing understood has no signal, and a reason."""
-        clauses = [split(text) for text in texts]
-        reasons = [self._unreadable(text, spans) for text, spans in zip(texts, clauses, strict=True)]
-        answer = [Utterance(Reading(text=text, reason=reason)) for text, reason in zip(texts, reasons, strict=True)]
+        spans = [split(text) for text in texts]
+        reasons = [self._unreadable(text, of_text) for text, of_text in zip(texts, spans, strict=True)]
+        answer = [
+            Utterance(Reading(text=text, reason=reason, language=language(text)))
+            for text, reason in zip(texts, reasons, strict=True)
+        ]
         neutral_from = float(self.head.neutral_from)
         readable = sorted((i for i, reason in enumerate(reasons) if reason is None), key=lambda i: len(texts[i]))
         for start in range(0, len(readable), batch_size):
             chosen = readable[start : start + batch_size]
-            vectors = self.encoder.spans([texts[i] for i in chosen], [clauses[i] for i in chosen])
+            found = {i: [cues(texts[i], span) for span in spans[i]] for i in chosen}
+            words = [
+                without_references(texts[i], span, one.references)
+                for i in chosen
+                for span, one in zip(spans[i], found[i], strict=True)
+            ]
+            vectors = self.encoder.texts(words)
             polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
             rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
             for i in chosen:
-                read = [_Clause(span, *next(rows), neutral_from) for span in clauses[i]]
-                answer[i] = self._utterance(texts[i], read)
+                mentions = self.lexicon.find(texts[i])
+                clauses = [
+                    _Clause(span, one, _named(mentions, span, one), *next(rows), neutral_from)
+                    for span, one in zip(spans[i], found[i], strict=True)
+                ]
+                answer[i] = self._utterance(texts[i], clauses, mentions)
         return answer
 
     def _unreadable(self, text: str, spans: Sequence[Span]) -> str | None:
         if not spans:
             return "nothing was said"
-        ids = self.encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
-        unknown = sum(token == self.encoder.tokenizer.unk_token_id for token in ids)
-        if unknown > _UNKNOWN_TOKENS_AT_MOST * len(ids):
-            return "the encoder's vocabulary lacks most of this text's characters"
-        return None
+        return None if self._vocabulary.can_read(text) else LACKING
 
-    def _utterance(self, text: str, clauses: Sequence[_Clause]) -> Utterance:
-        mentions = self.lexicon.find(text)
-        named = [
-            replace(clause, mentions=tuple(m for m in mentions if clause.span[0] <= m.span[0] < clause.span[1]))
-            for clause in clauses
-        ]
-        understood = [one for clause in _merge(named) for one in self._signals(text, clause)]
-        reason = None if understood else "no wish was understood in this"
-        return Utterance(Reading(text=text, signals=tuple(one.signal for one in understood), reason=reason), tuple(understood))
+    def _utterance(self, text: str, clauses: Sequence[_Clause], mentions: Sequence[Mention]) -> Utterance:
+        turned: list[_Clause] = []
+        for clause in clauses:
+            turned.append(clause.turned(turned[-1] if turned else None))
+        understood = [one for clause in _merge(turned) for one in self._signals(text, clause)]
+        notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))
+        unclear = next((mention.note for mention in mentions if not mention.rows), None)
+        reason = None if understood else unclear or "no wish was understood in this"
+        signals = tuple(one.signal for one in understood)
+        return Utterance(
+            Reading(text=text, signals=signals, reason=reason, language=language(text), notes=notes), tuple(understood)
+        )
 
     def _signals(self, text: str, clause: _Clause) -> list[Understood]:
         """Signals of one clause: one for each name in it, and one for what it implies."""
         if clause.heading == NEUTRAL:
             return []
         polarity = float(clause.polarity[POSITIVE] - clause.polarity[NEGATIVE])
-        strength = abs(polarity) * float(clause.polarity[clause.heading])  # one that may mean the opposite had better do little
-        implied = clause.implied[:-1].clone()
-        for mention in clause.mentions:
+        # One that may mean the opposite had better do little.
+        strength = clause.weight * abs(polarity) * float(clause.polarity[clause.heading])
+        implied, mentions = clause.implied[:-1].clone(), clause.meant()
+        for mention in mentions:
             if mention.kind == "aspect":
                 implied[list(mention.rows)] = 0
 
@@ -162,27 +205,37 @@ class Reader:
                 polarity=polarity,
                 strength=strength,
                 aspect=aspect,
-                item=self.items[items[0]] if len(items) == 1 else None,
+                item=self.items[items[0]] if items else None,
             )
             return Understood(signal, aspects, items, clause.vector)
 
         nothing = torch.zeros_like(implied)
         found = [
             understood("aspect", nothing.index_fill(0, torch.tensor(rows), 1.0), aspect=self.lexicon.attributes[rows[0]])
-            for rows in dict.fromkeys(m.rows for m in clause.mentions if m.kind == "aspect")
+            for rows in dict.fromkeys(m.rows for m in mentions if m.kind == "aspect")
         ]
-        found += [understood("item", nothing, items=m.rows) for m in clause.mentions if m.kind == "item"]
+        found += [understood("item", nothing, items=m.rows) for m in mentions if m.kind == "item" and m.rows]
         best = int(implied.argmax()) if len(implied) else 0
         share = float(implied[best]) if len(implied) else 0.0
-        if not found:
+        if not found and not mentions:
             name = self.lexicon.attributes[best] if share >= _SURE_AT_LEAST else None
             found = [understood("aspect" if name else "intent", implied, aspect=name)]
-        elif share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in clause.mentions):
+        elif share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in mentions):
             weight = min(1.0, 2 * share)
             found.append(
                 understood("aspect", nothing.index_fill(0, torch.tensor([best]), weight), aspect=self.lexicon.attributes[best])
             )
         return found
+
+
+def _named(mentions: Sequence[Mention], span: Span, cues: Cues) -> tuple[Mention, ...]:
+    """Names in a clause, without those that something is only compared with."""
+    within = (mention for mention in mentions if span[0] <= mention.span[0] < span[1])
+    return tuple(mention for mention in within if not _is_within(mention, cues.references))
+
+
+def _is_within(mention: Mention, ranges: Sequence[Span]) -> bool:
+    return any(start <= mention.span[0] < end for start, end in ranges)
 
 
 def _merge(clauses: Sequence[_Clause]) -> list[_Clause]:

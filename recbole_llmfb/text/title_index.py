@@ -18,7 +18,8 @@ _YEAR_BEHIND = re.compile(
     r"\s*(?:\(\s*([12]\d{3})\s*\)|,?\s*(?:from|of|in)\s+((?:19|20)\d\d)\b|,?\s*((?:19|20)\d\d)\b(?!['’]?s))"
 )
 _YEAR_BEFORE = re.compile(
-    r"\b((?:19|20)\d\d)(?:['’]s)?\s+(?:(?:film|movie|version|one|remake|original)\s+(?:of\s+)?)?(?:the\s+)?$"
+    r"\b((?:19|20)\d\d)(?:['’]s)?\s+(?:(?:film|movie|version|one|remake|original)\s+(?:of\s+)?)?(?:the\s+)?$|"
+    r"((?:19|20)\d\d)年?(?:版|拍)?的[《「]?$"
 )
 _CLOSING, _OPENING = "\"'”’»》」", "\"'“‘«《「"
 _TOLD_OF = re.compile(r"\s+(?:was|wasn['’]?t|were|had|bored|made\s+me|scared|blew)\b", re.IGNORECASE)
