@@ -28,7 +28,8 @@ _TURN = re.compile(
 )
 # Only between these two does "than", "to" or "over" set one wish against another.
 _AGAINST_EACH_OTHER = re.compile(
-    rf"\brather\s+(?:\S+\s+){{1,6}}?(?=than\s+(?!{POINTER}))|\bmore\s+(?:like\s+)?(?:\S+\s+){{1,4}}?(?=than\s+(?!{POINTER}))|"
+    rf"\brather\s+(?:\S+\s+){{1,6}}?(?=than\s+(?!{POINTER}))|\bmore\s+like\s+(?:\S+\s+){{1,6}}?(?=than\s)|"
+    rf"\bmore\s+(?!like\b)(?:\S+\s+){{1,4}}?(?=than\s+(?!{POINTER})(?-i:(?![A-Z])))|"
     r"\bprefer(?:red|s)?\s+(?!to\b)(?:(?!something|anything)\S+\s+){1,4}?"
     r"(?=over\s|to\s+(?!(?:watch|see|laugh|cry|relax|be|have|go|get|make|think|sleep|take|keep|find|do|start|end|me|the)\b))",
     re.I,
@@ -36,7 +37,6 @@ _AGAINST_EACH_OTHER = re.compile(
 _NOT_ONLY = re.compile(r"\bnot (?:only|just|merely|simply)\b[^.;!?]*$", re.I)
 _ASKS = re.compile(r"\s*(?:is|are|was|were|who|what|when|where|why|how|have|has|did|do|does|can|could|would|will|which)\b", re.I)
 _CONCEDES = re.compile(r"(?:even though|though|although|while|whereas)\s[^,.;!?]+(,)\s", re.I)
-_GREETS = re.compile(r"\s*(?:hi|hello|hey|thanks|thank you|ok|okay)(?: there| again| so much| a lot)?(,)\s", re.I)
 # "Dr. Strangelove" goes on; so does "L.A. Confidential", where no new wish begins behind the dot.
 _ABBREVIATED = re.compile(rf"\b(?:(?:dr|mrs?|ms|st|vs)\.|(?:[a-z]|jr|sr|inc|vol)\.(?!\s+{_CUE}))(?=\s)", re.I)
 _EDGE = re.compile(r"^[\s,;:.!?–—-]+|[\s,;:–—-]+$")
@@ -57,7 +57,8 @@ def _cuts(text: str) -> set[Span]:
     found |= {
         match.span() for match in _HARD.finditer(text) if not (match[0] == "but" and _NOT_ONLY.search(text, 0, match.start()))
     }
-    found |= {match.span(1) for pattern in (_CONCEDES, _GREETS) if (match := pattern.match(text))}
+    if concession := _CONCEDES.match(text):
+        found.add(concession.span(1))
     for match in re.finditer(r"\?+\s+(?=\S)", text):
         if _ASKS.match(text, max(text.rfind(end, 0, match.start()) for end in ".!?") + 1):
             found.add(match.span())

@@ -33,6 +33,8 @@ def _any(*english: str, zh: str = "") -> re.Pattern[str]:
 _TURNS = re.compile(rf"{_BARE}*{TURNING}|而不是|除了.+(?:都|什么|其他|别的)|与其|既不.+[也又]不", re.I)
 _NEITHER = re.compile(r"(?<!was )(?<!were )(?<!is )(?<!are )\bneither\b.+\bnor\b", re.I)
 _THAN = re.compile(r"than\s", re.I)
+_MORE = re.compile(r"\bmore\s+(?!like\b)[^,.;!?]*$", re.I)
+_THAN_BEHIND, _OVER_BEHIND = re.compile(r"\s*than\s", re.I), re.compile(r"\s*(?:to|over)\s", re.I)
 _OVER = re.compile(r"(?:to|over)\s", re.I)
 _RATHER = re.compile(r"\brather\b[^,.;!?]*$", re.I)
 _PREFERS = re.compile(r"\bprefer\w*\b[^,.;!?]*$", re.I)
@@ -40,6 +42,22 @@ _MOST_OF_TWO = re.compile(r"比起[^更还]+$|相比")
 _LIKE_BUT = re.compile(r"\s*,?\s*but\s+(?:a bit |a little |much |way |far |slightly )?\w{2,}er\b", re.I)
 _LIKE = re.compile(rf"{_BARE}*(?:like|similar to)\s", re.I)
 
+_REQUEST = _any(
+    "(?:something|anything|nothing) (?!happened|else happened|to (?:do|declare|add|say)|came|went|is|was)\\w+",
+    "(?:show|give|find|get) (?:me|us)", "(?:recommend|suggest)", "in the mood for", "looking for",
+    "i (?:want|would (?:like|love|prefer|rather)) (?!to\\b)", "i['’]?d (?:like|love|prefer|rather) (?!to\\b)",
+    zh="想看|来[点部个]|推荐|给我|换[个部]",
+)  # fmt: skip
+_VERDICT = _any(
+    "fan of", "i(?:['’]ve)? (?:really |quite |also |never |always )?(?:loved?|liked?|enjoy(?:ed)?|hated?|disliked?|adored?)",
+    "i (?:do|did|would)(?:n['’]?t| not) (?:really )?(?:love|like|enjoy|hate|dislike|want)", "too (?!late|early|soon|bad)\\w+",
+    "(?:without|less|fewer|enough) (?!than)\\w+", "no more \\w+",
+    "not (?:so |as |too |very )?(?!sure|now|yet|here|my|me|a|at|today|tomorrow|working)\\w+",
+    "(?:was|were|is|are|was['’]?nt) (?:so |very |really |a bit |a little |quite |rather )?"
+    "(?:great|good|superb|wonderful|fantastic|catchy|brilliant|fun|funny|boring|dull|bad|awful|terrible|slow|long|scary|excellent)",
+    "(?:darker|lighter|funnier|scarier|shorter|longer|gentler|slower|faster|happier|sadder|weirder|smarter|sillier|newer|older)",
+    zh="喜欢|讨厌|不要|更|太|少一?点|多一?点",
+)  # fmt: skip
 _HEDGE = _any(
     "maybe", "perhaps", "possibly", "probably", "somewhat", "slightly", "might", "kinda", "sorta", "dunno", "more or less",
     "i guess", "i suppose", "i don['’]?t know", "not (?:so |too |really |entirely |quite |all that )?(?:sure|certain)",
@@ -61,7 +79,7 @@ _NO_NEGATION = _any(
     zh="不介意|不反感|不讨厌|不仅|不但|不只|不错|不过|不太确定|不确定|百看不厌|看不够|是不是|有没有|能不能|要不要|可不可以|不如|不得不|忍不住|不是不",
 )  # fmt: skip
 _NEGATOR = _any(
-    "no", "not", "never", "none", "nothing", "neither", "nor", "without", "cannot", "hardly", "barely", "rarely", "seldom",
+    "no", "not", "never", "none", "nothing", "neither", "without", "cannot", "hardly", "barely", "rarely", "seldom",
     "nobody",
     "(?:do|does|did|is|are|was|were|wo|ca|could|would|should|have|has|had|must|need|ai)n['’]?t",
     zh="不(?!错|过|如)|别(?!的|人)|没有?|勿|无(?!论)|从不",
@@ -112,14 +130,21 @@ _KIND_WANTED = re.compile(r"\bbetter\s+than\b", re.I)
 class Cues:
     """What the grammar of a clause says.
 
-    turn: the certain direction, -1 against, None where it is the head's to read. excepts: the clause is an exception, which
-    is wanted where the clause before it is not. weak: hedged, or a mere preference. tolerates: no rejection and no wish.
-    welcomes: no rejection, whatever it sounds like. asking: for a fact. courtesy: words of politeness alone.
+    turn: the certain direction, 1 for or -1 against, None where it is the head's to read.
+    excepts: the clause is an exception, which is wanted where the clause before it is not.
+    compares: it is the second part of "more X than Y", no wish where Y is an item.
+    requests: something is asked for in so many words. judges: something is praised or blamed in so many words.
+    weak: hedged, or a mere preference.
+    tolerates: no rejection and no wish. welcomes: no rejection, whatever it sounds like.
+    asking: for a fact. courtesy: words of politeness alone.
     negated: ranges of the text under a negation. references: ranges that only say what a quality is compared with.
     """
 
     turn: int | None = None
     excepts: bool = False
+    compares: bool = False
+    requests: bool = False
+    judges: bool = False
     weak: bool = False
     tolerates: bool = False
     welcomes: bool = False
@@ -143,15 +168,17 @@ def cues(text: str, span: Span) -> Cues:
     """Cues of the clause that stands in a range of a text; what stands around it is looked at where grammar needs it."""
     start, end = span
     clause, before = text[start:end], text[:start]
+    than = bool(_THAN.match(clause) and before)
     preference = bool(
-        (_THAN.match(clause) and before and not _RATHER.search(before))
-        or (_OVER.match(clause) and _PREFERS.search(before))
-        or _MOST_OF_TWO.search(clause)
+        (than and not _RATHER.search(before)) or (_OVER.match(clause) and _PREFERS.search(before)) or _MOST_OF_TWO.search(clause)
     )
-    rejected = bool(_TURNS.match(clause) or _NEITHER.search(clause) or (_THAN.match(clause) and before) or preference)
+    rejected = bool(_TURNS.match(clause) or _NEITHER.search(clause) or than or preference)
     return Cues(
-        turn=-1 if rejected else None,
+        turn=-1 if rejected else 1 if _is_preferred(text, span) else None,
         excepts=bool(re.match(rf"{_BARE}*{_EXCEPT}", clause, re.I)),
+        compares=than and _MORE.search(before) is not None,
+        requests=_REQUEST.search(clause) is not None,
+        judges=_VERDICT.search(clause) is not None,
         weak=bool(preference or _HEDGE.search(clause) or (_LIKE_BUT.match(text, end) and _LIKE.match(clause))),
         tolerates=_TOLERATES.search(clause) is not None,
         welcomes=_WOULD.search(clause) is not None,
@@ -169,6 +196,14 @@ def without_references(text: str, span: Span, references: tuple[Span, ...]) -> s
         pieces.append(text[start:first])
         start = last
     return "".join([*pieces, text[start : span[1]]]).strip() if references else text[slice(*span)]
+
+
+def _is_preferred(text: str, span: Span) -> bool:
+    """Whether a clause is the first part of "rather X than Y" or "prefer X to Y"."""
+    clause = text[slice(*span)]
+    rather = _RATHER.search(clause) and _THAN_BEHIND.match(text, span[1])
+    prefers = _PREFERS.search(clause) and _OVER_BEHIND.match(text, span[1])
+    return bool(rather or prefers) and _NEGATOR.search(clause) is None
 
 
 def _is_asking(clause: str) -> bool:

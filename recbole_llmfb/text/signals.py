@@ -85,7 +85,10 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause with its readings, before they become signals. neutral_from: see `ReadingHead`."""
+    """A clause with its readings, before they become signals.
+
+    neutral_from: see `ReadingHead`. beside: another clause is a wish.
+    """
 
     span: Span
     cues: Cues
@@ -94,22 +97,31 @@ class _Clause:
     implied: Tensor  # (A + 1,) probabilities
     vector: Tensor  # (D,)
     neutral_from: float
+    beside: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether a clause cannot be small talk: it names something, asks for it, or judges or turns something beside a wish."""
+        talks = self.cues.judges or self.cues.turn is not None
+        return bool(self.mentions) or self.cues.requests or (self.beside and talks)
 
     @property
     def heading(self) -> int:
-        """Which polarity the clause has; one that names nothing must be clearly more than talk."""
+        """Which polarity the clause has; one that may be talk must be clearly more than that."""
         read = int(self.polarity.argmax())
         if not self.cues.is_wish or (self.cues.welcomes and read == NEGATIVE):
             return NEUTRAL
-        if self.cues.turn is None and not self.mentions and float(self.polarity[NEUTRAL]) >= self.neutral_from:
+        if self.cues.compares and any(mention.kind == "item" for mention in self.mentions):
+            return NEUTRAL
+        if not self.plain and float(self.polarity[NEUTRAL]) >= self.neutral_from:
             return NEUTRAL
         return read
 
     def turned(self, before: "_Clause | None") -> "_Clause":
         """The clause in the direction that its grammar gives it; an exception from what is rejected is wanted."""
-        if self.cues.turn is None:
+        if self.cues.turn is None or (not self.mentions and int(self.polarity.argmax()) == NEUTRAL):
             return self
-        wanted = self.cues.excepts and before is not None and before.heading == NEGATIVE
+        wanted = self.cues.turn > 0 or (self.cues.excepts and before is not None and before.heading == NEGATIVE)
         return replace(self, polarity=torch.eye(3)[POSITIVE if wanted else NEGATIVE])
 
     def meant(self) -> tuple[Mention, ...]:
@@ -174,7 +186,8 @@ class Reader:
 
     def _utterance(self, text: str, clauses: Sequence[_Clause], mentions: Sequence[Mention]) -> Utterance:
         turned: list[_Clause] = []
-        for clause in clauses:
+        beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
+        for clause in (replace(clause, beside=beside) for clause in clauses):
             turned.append(clause.turned(turned[-1] if turned else None))
         understood = [one for clause in _merge(turned) for one in self._signals(text, clause)]
         notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))

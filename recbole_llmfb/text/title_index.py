@@ -22,7 +22,7 @@ _YEAR_BEFORE = re.compile(
     r"((?:19|20)\d\d)年?(?:版|拍)?的[《「]?$"
 )
 _CLOSING, _OPENING = "\"'”’»》」", "\"'“‘«《「"
-_TOLD_OF = re.compile(r"\s+(?:was|wasn['’]?t|were|had|bored|made\s+me|scared|blew)\b", re.IGNORECASE)
+_TOLD_OF = re.compile(r"\s+(?:was|wasn['’]?t|were|had|bored|made\s+me|scared|blew|instead\s+of|rather\s+than)\b", re.IGNORECASE)
 _ARTICLES = frozenset(("the", "a", "an"))
 _SHORTEST_MISSPELT = 5
 _SHORTEST_FUZZY = 7  # letters of a title that is found although a word of it is misspelt
@@ -174,8 +174,8 @@ def _one_of_each(rows: Iterable[int], names: Sequence[Name]) -> list[int]:
 
 
 def _is_name(text: str, word: re.Match[str]) -> bool:
-    """Whether a word is written as a name: capital inside a sentence or before a verb of the past, quoted, with a year behind,
-    or said alone."""
+    """Whether a word is written as a name: with a capital inside a sentence, or before a verb of the past or a contrast, quoted,
+    with a year behind, or said alone."""
     before, after = text[: word.start()].rstrip(), text[word.end() :]
     if after[:1] in _CLOSING and before[-1:] in _OPENING and before and after:
         return True

@@ -115,8 +115,9 @@ def test_neutral_words_have_no_signal_and_a_reason(taught: Reader, text: str) ->
 def test_clause_without_a_name_must_be_more_than_talk(encoder: Encoder, neutral_from: float, understood: bool) -> None:
     head = fixed_head((0.1, 0.3, 0.6), {COMEDY: 0.2})
     head.neutral_from.fill_(neutral_from)
-    light, named = reader(encoder, head).read(["something light", "the war"])
+    light, named, asked = reader(encoder, head).read(["light words", "the war", "something light"])
     assert bool(light.understood) is understood
+    assert asked.understood  # so does who asks for something
     assert [one.signal.aspect for one in named.understood] == ["war"]  # who names something means it
 
 
