@@ -2,13 +2,14 @@
 
 import re
 
-from recbole_llmfb.text.cues import POINTER, TURNING, says_something
+from recbole_llmfb.text.cues import POINTER, TURNING, is_asking, says_something
 from recbole_llmfb.text.encoder import Span
 
 _CUE = (
     r"(?:and |so |or |then |please |maybe |just )*"
     r"(?:no|not|never|nothing|none|without|less|fewer|more|something|anything|give me|show me|let's|skip|drop|avoid|"
-    r"i want|i'd|i would|i need|i love|i like|i hate|i don't|don't|lots of|plenty of|maybe|perhaps|possibly|"
+    r"i want|i'd (?:like|rather|prefer)|"
+    r"i would|i need|i love|i like|i hate|i don't|don't|lots of|plenty of|maybe|perhaps|possibly|"
     r"the (?:\w+ ){1,3}(?:is|are|was|were|isn't|wasn't|\w{3,}ed))\b"
 )
 _HARD = re.compile(
@@ -22,7 +23,7 @@ _SOFT = re.compile(
 _TURN = re.compile(
     rf"\s+(?={TURNING})|\s+(?=without\s+(?:\S+\s+){{0,3}}\S+\s*(?:$|[,.;!?]))|\s+(?=with no\s)|"
     r"\s+(?=(?:that|which|who)\s+(?:is|are|was|were|has|have|do|does)(?:n['’]t|\s+not|\s+no)\b)|"
-    r"(?<!more)(?<!less)(?<!fewer)\s+(?=and (?:less|more|fewer|no|not|nothing|without)\b)|"
+    r"(?<!more)(?<!less)(?<!fewer)\s+(?=and (?:less|more|fewer|no|nothing|without)\b)|"
     r"(?=而不是)|(?:^|[，。；！？])[^既，。；！？]{2,}?(?=也不[看想要喜])|(?<=..)(?=不如[看来选])",
     re.I,
 )
@@ -34,8 +35,10 @@ _AGAINST_EACH_OTHER = re.compile(
     r"(?=over\s|to\s+(?!(?:watch|see|laugh|cry|relax|be|have|go|get|make|think|sleep|take|keep|find|do|start|end|me|the)\b))",
     re.I,
 )
+_NO_WITHOUT = re.compile(
+    r"n['’]t\b|\b(?:no|not|never|nothing|cannot|without|(?:day|night|week|weekend|evening|life|world))\b", re.I
+)
 _NOT_ONLY = re.compile(r"\bnot (?:only|just|merely|simply)\b[^.;!?]*$", re.I)
-_ASKS = re.compile(r"\s*(?:is|are|was|were|who|what|when|where|why|how|have|has|did|do|does|can|could|would|will|which)\b", re.I)
 _CONCEDES = re.compile(r"(?:even though|though|although|while|whereas)\s[^,.;!?]+(,)\s", re.I)
 # "Dr. Strangelove" goes on; so does "L.A. Confidential", where no new wish begins behind the dot.
 _ABBREVIATED = re.compile(rf"\b(?:(?:dr|mrs?|ms|st|vs)\.|(?:[a-z]|jr|sr|inc|vol)\.(?!\s+{_CUE}))(?=\s)", re.I)
@@ -60,12 +63,14 @@ def _cuts(text: str) -> set[Span]:
     if concession := _CONCEDES.match(text):
         found.add(concession.span(1))
     for match in re.finditer(r"\?+\s+(?=\S)", text):
-        if _ASKS.match(text, max(text.rfind(end, 0, match.start()) for end in ".!?") + 1):
+        if is_asking(text[max(text.rfind(end, 0, match.start()) for end in ".!?\n") + 1 : match.start()]):
             found.add(match.span())
     begin = 0
     for match in sorted((*_TURN.finditer(text), *_AGAINST_EACH_OTHER.finditer(text)), key=lambda one: one.end()):
         begin = max([begin, *(end for _, end in found if end <= match.end())])
-        if says_something(text[begin : match.end()]):
+        before = text[begin : match.end()]
+        without = text.startswith("without", match.end())
+        if says_something(before) and not (without and _NO_WITHOUT.search(before)):
             found.add((match.end(), match.end()))
     return found
 

@@ -84,7 +84,22 @@ _NEGATOR = _any(
     "(?:do|does|did|is|are|was|were|wo|ca|could|would|should|have|has|had|must|need|ai)n['’]?t",
     zh="不(?!错|过|如)|别(?!的|人)|没有?|勿|无(?!论)|从不",
 )  # fmt: skip
-_REJECTING = _any("dislike", "hate", "mind", "object", "skip", "avoid", "miss out", "leave out", "say no", "tired", "bored")
+_REJECTING = _any(
+    "disliked?",
+    "hated?",
+    "sick",
+    "stop",
+    "had enough",
+    "mind",
+    "object",
+    "skip",
+    "avoid",
+    "miss out",
+    "leave out",
+    "say no",
+    "tired",
+    "bored",
+)
 _SCOPE_END = re.compile(r"\b(?:but|because|since|unless|until|if|when|while|then|instead)\b|[;:.!?。；！？，]", re.I)
 _NEAR = 16  # characters between a negation and a word of rejection that it takes back
 _PAIRED = re.compile(r"^\W*(?:[\w'’]+\W+){0,4}?(?:or|nor|and|,)\W+$|[也又、]", re.I)
@@ -98,11 +113,13 @@ _WOULD = _any("would(?:n['’]?t| not) (?:really )?(?:mind|object|say no)", "(?:
 _SUBJECT = r"(?:it|this|that|he|she|they|these|those|the \w+|[A-Z]\w+)"
 _ASKING = re.compile(
     r"\W*(?:(?:so|and|but|hey|hi|well|wait|oh|um|ok)\W+)*(?:"
-    r"(?:is|was|are|were)\s+(?!there\b|any|not\b|it (?:possible|too much|ok|okay|time|asking|me|just)\b)\w|"
-    r"who(?:['’]s| is| was)?\s+(?!doesn|wouldn|isn|else\b|wants?\b|needs?\b|can\b|likes?\b|loves?\b|would\b)\w|"
-    r"when (?:is|was|were|are|did|does|do)\b|how (?:long|old|many|scary|violent|sad|funny|good|bad|is|was|are|did|do|does)\b|"
-    r"where (?:is it|was it|was|does it|did)\b|(?:what|which) (?:year|language|country|actors?)\b|what happens\b|whose\b|"
-    r"what(?:['’]s| is| was| are| does| did)\s+(?:it|this|that|the (?:plot|story|rating|runtime|ending|title|name))\b|"
+    r"(?:is|was|are|were)\s+(?!there\b|any|not\b|you\b|we\b|(?:that|this|these|those) (?:all|too|the)\b|"
+    r"it (?:possible|too much|ok|okay|time|asking|me|just)\b)\w|"
+    r"who(?:['’]s| is| was)? (?:plays?|played|direct(?:s|ed)|stars?|starred|wrote|made|acts?|acted|in|the|it|that)\b|"
+    r"when (?:was|were|did)\b|how (?:old|scary|violent|sad|funny|good|bad|is|was|are|did)\b|how long (?:is|was|does|are)\b|"
+    r"where (?:is it|was it|does it|did (?:it|they|he|she))\b|"
+    r"(?:what|which) (?:year|language|country|actors?)\b|what happens\b|whose\b|"
+    r"what(?:['’]s| is| was| are)\s+(?:it|this|that|the (?:plot|story|rating|runtime|ending|title|name))\b|"
     r"(?:have|had) you (?:\w+ )?(?:seen|watched|heard|read|ever)\b|has (?:it|he|she|anyone|anybody)\b|"
     rf"(?:did|do) you (?:\w+ )?(?:like|love|hate|enjoy|think|remember|watch|see|prefer|feel)\b|(?:does|did) (?-i:{_SUBJECT})\s)",
     re.I,
@@ -116,13 +133,14 @@ _COURTESY = re.compile(
 )
 
 _COMPARED = re.compile(
-    r"\b(?!other|rather|never|over)(?:\w{2,}er|worse|further|(?:more|less|fewer) (?!like\b)(?:\w+ ){0,2}?\w+)\s+"
-    r"(?P<than>than\s+.+?)(?=\s+(?:and|but|or)\s+(?:\w+er|more|less)\b|\s+please\b|[,;.!?]|$)|"
+    r"\b(?!other|rather|never|over|further)(?:\w{2,}er|(?:more|less|fewer) (?!like\b)(?:\w+ ){0,2}?\w+)\s+"
+    r"(?P<than>than\s+(?!(?:i|you|we|they|he|she|anyone|my|enough|necessary|needed)\b).+?)(?=\s+(?:and|but|or)\s+(?:\w+er|more|less)\b|\s+please\b|[,;.!?]|$)|"
     r"\b(?:as|so)\s+(?!good|great|much|well|many|soon|long as|far)(?:\w+\s+){1,3}?(?P<as>as\s+.+?)(?=\s+please\b|[,;.!?]|$)|"
     r"(?P<bi>比(?!起)[^更还再要]+)(?=[更还再要])|(?:没有|不像)(?P<mei>[^那这]+)(?=[那这]么)|像(?P<namo>[^那这]+)(?=[那这]么)|"
     r"(?P<yiyang>[像跟和].+?一样)(?!的)",
     re.I,
 )
+_SUPERLATIVE = re.compile(r"\b(?:nothing|hardly|few|nobody|no one|what could be)\b", re.I)
 _KIND_WANTED = re.compile(r"\bbetter\s+than\b", re.I)
 
 
@@ -131,12 +149,13 @@ class Cues:
     """What the grammar of a clause says.
 
     turn: the certain direction, 1 for or -1 against, None where it is the head's to read.
-    excepts: the clause is an exception, which is wanted where the clause before it is not.
+    excepts: the clause is an exception, which is wanted where the clause before it rejects.
     compares: it is the second part of "more X than Y", no wish where Y is an item.
     requests: something is asked for in so many words. judges: something is praised or blamed in so many words.
     weak: hedged, or a mere preference.
     tolerates: no rejection and no wish. welcomes: no rejection, whatever it sounds like.
     asking: for a fact. courtesy: words of politeness alone.
+    rejects: it has a negation or a word of rejection.
     negated: ranges of the text under a negation. references: ranges that only say what a quality is compared with.
     """
 
@@ -150,6 +169,7 @@ class Cues:
     welcomes: bool = False
     asking: bool = False
     courtesy: bool = False
+    rejects: bool = False
     negated: tuple[Span, ...] = ()
     references: tuple[Span, ...] = ()
 
@@ -173,6 +193,7 @@ def cues(text: str, span: Span) -> Cues:
         (than and not _RATHER.search(before)) or (_OVER.match(clause) and _PREFERS.search(before)) or _MOST_OF_TWO.search(clause)
     )
     rejected = bool(_TURNS.match(clause) or _NEITHER.search(clause) or than or preference)
+    negated = tuple((start + a, start + b) for a, b in _negated(clause))
     return Cues(
         turn=-1 if rejected else 1 if _is_preferred(text, span) else None,
         excepts=bool(re.match(rf"{_BARE}*{_EXCEPT}", clause, re.I)),
@@ -182,9 +203,10 @@ def cues(text: str, span: Span) -> Cues:
         weak=bool(preference or _HEDGE.search(clause) or (_LIKE_BUT.match(text, end) and _LIKE.match(clause))),
         tolerates=_TOLERATES.search(clause) is not None,
         welcomes=_WOULD.search(clause) is not None,
-        asking=_is_asking(clause),
+        asking=is_asking(clause),
         courtesy=_COURTESY.fullmatch(clause) is not None,
-        negated=tuple((start + a, start + b) for a, b in _negated(clause)),
+        rejects=bool(negated) or _REJECTING.search(clause) is not None,
+        negated=negated,
         references=() if rejected else tuple((start + a, start + b) for a, b in _references(clause)),
     )
 
@@ -206,7 +228,8 @@ def _is_preferred(text: str, span: Span) -> bool:
     return bool(rather or prefers) and _NEGATOR.search(clause) is None
 
 
-def _is_asking(clause: str) -> bool:
+def is_asking(clause: str) -> bool:
+    """Whether a clause asks for a fact, and not for something to watch."""
     if _ASKING.match(clause):
         return True
     return _ASKING_ZH.search(clause) is not None and _REQUEST_ZH.search(clause) is None
@@ -231,7 +254,7 @@ def _negated(clause: str) -> Iterator[Span]:
 
 
 def _references(clause: str) -> Iterator[Span]:
-    for match in _COMPARED.finditer(clause):
+    for match in () if _SUPERLATIVE.search(clause) else _COMPARED.finditer(clause):
         group = next(name for name, value in match.groupdict().items() if value is not None)
         if not _KIND_WANTED.search(match[0]):
             yield match.span(group)

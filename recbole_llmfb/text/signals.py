@@ -121,7 +121,9 @@ class _Clause:
         """The clause in the direction that its grammar gives it; an exception from what is rejected is wanted."""
         if self.cues.turn is None or (not self.mentions and int(self.polarity.argmax()) == NEUTRAL):
             return self
-        wanted = self.cues.turn > 0 or (self.cues.excepts and before is not None and before.heading == NEGATIVE)
+        wanted = self.cues.turn > 0 or (
+            self.cues.excepts and before is not None and before.cues.rejects and before.heading == NEGATIVE
+        )
         return replace(self, polarity=torch.eye(3)[POSITIVE if wanted else NEGATIVE])
 
     def meant(self) -> tuple[Mention, ...]:
