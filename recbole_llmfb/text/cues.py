@@ -108,7 +108,7 @@ _TOLERATES = _any(
     "(?:do|does|did)(?:n['’]?t| not) (?:really )?(?:mind|object to|dislike|hate)", "(?:nothing|no objections?) (?:against|to)",
     zh="不介意|不反感|不讨厌|不是不喜欢",
 )  # fmt: skip
-_WOULD = _any("would(?:n['’]?t| not) (?:really )?(?:mind|object|say no)", "(?:can['’]?t|never) get enough", "百看不厌|看不够")
+_WOULD = _any("would(?:n['’]?t| not) (?:really )?(?:mind|object|say no)", "(?:can['’]?t|never) get enough", zh="百看不厌|看不够")
 
 _SUBJECT = r"(?:it|this|that|he|she|they|these|those|the \w+|[A-Z]\w+)"
 _ASKING = re.compile(

@@ -235,7 +235,7 @@ class Reader:
         if not found and not mentions:
             name = self.lexicon.attributes[best] if share >= _SURE_AT_LEAST else None
             found = [understood("aspect" if name else "intent", implied, aspect=name)]
-        elif share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in mentions):
+        elif clause.cues.turn is None and share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in mentions):
             weight = min(1.0, 2 * share)
             found.append(
                 understood("aspect", nothing.index_fill(0, torch.tensor([best]), weight), aspect=self.lexicon.attributes[best])

@@ -226,6 +226,121 @@ def test_wish_is_never_about_more_than_everything(encoder: Encoder, pieces: list
         assert understood.vector.norm() == pytest.approx(1, abs=1e-4)
 
 
+# -- what the grammar says
+
+
+@pytest.mark.parametrize("text", ["maybe war", "a bit of war", "I guess war", "kind of war"])
+def test_hedge_makes_a_signal_weaker_and_never_another(encoder: Encoder, text: str) -> None:
+    for chances, polarity in ((FOR, 0.6), (AGAINST, -0.6)):
+        (signal,) = reader(encoder, fixed_head(chances, {})).read([text])[0].reading
+        assert signal.polarity == pytest.approx(polarity) and signal.strength == pytest.approx(0.5 * 0.6 * 0.7)
+
+
+@pytest.mark.parametrize("text", ["is it a comedy?", "have you seen Heat?", "who directed Heat", "I don't mind war", "thanks"])
+def test_question_for_a_fact_tolerance_and_courtesy_are_no_wish(encoder: Encoder, text: str) -> None:
+    for chances in (FOR, AGAINST):
+        assert not reader(encoder, fixed_head(chances, {})).read([text])[0].understood
+
+
+def test_what_sounds_like_a_rejection_and_is_none_is_dropped_only_where_it_is_read_so(encoder: Encoder) -> None:
+    wanted, unwanted = (reader(encoder, fixed_head(c, {})).read(["I wouldn't mind war"])[0] for c in (FOR, AGAINST))
+    assert [one.signal.aspect for one in wanted.understood] == ["war"] and not unwanted.understood
+
+
+@pytest.mark.parametrize(
+    ("text", "directions"),
+    [
+        ("comedy instead of war", [1, -1]),
+        ("I'd rather see a comedy than war", [1, -1]),
+        ("I prefer comedy to war", [1, -1]),
+        ("all comedy except war", [1, -1]),
+        ("neither horror nor war", [-1, -1]),
+    ],
+)
+def test_direction_that_grammar_leaves_no_doubt_of_is_not_the_heads(encoder: Encoder, text: str, directions: list[int]) -> None:
+    assert [sign for *_, sign in heard(reader(encoder, fixed_head(FOR, {})).read([text])[0])] == directions
+
+
+def test_exception_from_what_is_rejected_is_wanted(encoder: Encoder) -> None:
+    (utterance,) = reader(encoder, fixed_head(AGAINST, {})).read(["I don't like horror, except war of course"])
+    assert [(aspect, sign) for _, _, aspect, sign in heard(utterance)] == [("horror", -1), ("war", 1)]
+
+
+def test_item_that_a_quality_is_compared_with_is_neither_liked_nor_read(encoder: Encoder) -> None:
+    for text, read in (("lighter than Heat", "lighter"), ("not as light as Heat", "not as light")):
+        (one,) = reader(encoder, fixed_head(FOR, {})).read([text])[0].understood
+        assert not one.items and one.signal.text == text
+        torch.testing.assert_close(one.vector, encoder.embed([read])[0])
+    (kind,) = reader(encoder, fixed_head(FOR, {})).read(["more like Heat"])[0].understood
+    assert kind.items == (0,)
+
+
+def test_name_under_a_negation_that_is_read_as_wanted_counts_half(encoder: Encoder) -> None:
+    doubted, sure = reader(encoder, fixed_head(FOR, {})).read(["no war", "more war"])
+    assert doubted.reading[0].strength == pytest.approx(sure.reading[0].strength / 2)
+
+
+def test_of_names_inside_and_outside_a_negation_those_count_that_agree(encoder: Encoder) -> None:
+    text = "comedy not horror"
+    for chances, aspect in ((FOR, "comedy"), (AGAINST, "horror")):
+        assert [s.aspect for s in reader(encoder, fixed_head(chances, {})).read([text])[0].reading] == [aspect]
+
+
+def test_language_is_that_of_the_script(encoder: Encoder) -> None:
+    english, chinese = reader(encoder, fixed_head(FOR, {})).read(["more war", "我想看 comedy"])
+    assert (english.reading.language, chinese.reading.language) == ("en", "zh")
+
+
+# -- Chinese
+
+
+@pytest.fixture(scope="module")
+def chinese() -> Reader:
+    """A reader whose encoder knows Chinese signs, and whose head knows a few clauses by heart."""
+    lessons = {
+        "不要恐怖片": (NEGATIVE, HORROR),
+        "想看轻松一点的": (POSITIVE, COMEDY),
+        "我喜欢喜剧": (POSITIVE, COMEDY),
+        "你好": (NEUTRAL, NOTHING),
+        "不要战争片": (NEGATIVE, WAR),
+        "想看": (POSITIVE, NOTHING),
+    }
+    signs = sorted({*"".join(lessons), *"而是但还", "comedy", "horror"})
+    vocabulary = {word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *signs])}
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    model = BertModel(BertConfig(vocab_size=len(vocabulary), **size))
+    encoder = Encoder(model, BertTokenizerFast(vocab=vocabulary), max_tokens=32).eval()
+    head = ReadingHead(len(ATTRIBUTES), encoder.width, hidden=32, drop=0.0)
+    with torch.no_grad():
+        head.names.copy_(encoder.embed(ATTRIBUTES))
+    vectors = encoder.embed(list(lessons)).clone()
+    polarity, aspect = torch.tensor(list(lessons.values())).T
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+    for _ in range(150):
+        said, meant = head(vectors)
+        optimizer.zero_grad()
+        (cross_entropy(said, polarity) + cross_entropy(meant, aspect)).backward()
+        optimizer.step()
+    return reader(encoder, head.eval())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("不要恐怖片，想看轻松一点的", [("不要恐怖片", "horror", -1), ("想看轻松一点的", "comedy", 1)]),
+        ("我喜欢喜剧，但是不要战争片", [("我喜欢喜剧", "comedy", 1), ("不要战争片", "war", -1)]),
+        ("我喜欢喜剧而不是恐怖片", [("我喜欢喜剧", "comedy", 1), ("而不是恐怖片", "horror", -1)]),
+        ("你好，想看 comedy", [("想看 comedy", "comedy", 1)]),
+        ("是恐怖片吗？", []),
+    ],
+)
+def test_chinese_is_split_read_and_understood(chinese: Reader, text: str, expected: list[tuple[str, str, int]]) -> None:
+    (utterance,) = chinese.read([text])
+    assert [(said, aspect, sign) for said, _, aspect, sign in heard(utterance)] == expected
+    assert utterance.reading.language == "zh"
+
+
 # -- clauses together
 
 
