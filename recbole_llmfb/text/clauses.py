@@ -2,7 +2,8 @@
 
 import re
 
-from recbole_llmfb.text.cues import POINTER, TURNING, is_asking, says_something
+from recbole_llmfb.text.cue_words import POINTER, TURNING
+from recbole_llmfb.text.cues import is_asking, says_something
 from recbole_llmfb.text.encoder import Span
 
 _CUE = (

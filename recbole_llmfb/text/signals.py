@@ -13,18 +13,20 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from recbole_llmfb.schema import Reading, Signal
+from recbole_llmfb.text.clause_reading import NEGATIVE as NEGATIVE
+from recbole_llmfb.text.clause_reading import NEUTRAL as NEUTRAL
+from recbole_llmfb.text.clause_reading import POSITIVE as POSITIVE
+from recbole_llmfb.text.clause_reading import ClauseReading, merge, names_in
 from recbole_llmfb.text.clauses import split
-from recbole_llmfb.text.cues import Cues, cues, without_references
+from recbole_llmfb.text.cues import cues, without_references
 from recbole_llmfb.text.encoder import Encoder, Span
 from recbole_llmfb.text.lexicon import Lexicon, Mention
 from recbole_llmfb.text.script import LACKING, Vocabulary, language
 
 POLARITIES = (-1.0, 0.0, 1.0)
-NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 _IMPLIED_AT_LEAST = 0.25  # share of a clause that an attribute must hold to count beside one that is named
 _SURE_AT_LEAST = 0.5  # share at which an implied attribute is called by its name
-_WEAKENED = 0.5  # what a hedge, or a direction that the grammar speaks against, leaves of a strength
 
 
 class ReadingHead(nn.Module):
@@ -83,65 +85,6 @@ class Utterance:
     understood: tuple[Understood, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Clause:
-    """A clause with its readings, before they become signals.
-
-    neutral_from: see `ReadingHead`. beside: another clause is a wish.
-    """
-
-    span: Span
-    cues: Cues
-    mentions: tuple[Mention, ...]
-    polarity: Tensor  # (3,) probabilities
-    implied: Tensor  # (A + 1,) probabilities
-    vector: Tensor  # (D,)
-    neutral_from: float
-    beside: bool = False
-
-    @property
-    def plain(self) -> bool:
-        """Whether a clause cannot be small talk: it names something, asks for it, or judges or turns something beside a wish."""
-        talks = self.cues.judges or self.cues.turn is not None
-        return bool(self.mentions) or self.cues.requests or (self.beside and talks)
-
-    @property
-    def heading(self) -> int:
-        """Which polarity the clause has; one that may be talk must be clearly more than that."""
-        read = int(self.polarity.argmax())
-        if not self.cues.is_wish or (self.cues.welcomes and read == NEGATIVE):
-            return NEUTRAL
-        if self.cues.compares and any(mention.kind == "item" for mention in self.mentions):
-            return NEUTRAL
-        if not self.plain and float(self.polarity[NEUTRAL]) >= self.neutral_from:
-            return NEUTRAL
-        return read
-
-    def turned(self, before: "_Clause | None") -> "_Clause":
-        """The clause in the direction that its grammar gives it; an exception from what is rejected is wanted."""
-        if self.cues.turn is None or (not self.mentions and int(self.polarity.argmax()) == NEUTRAL):
-            return self
-        wanted = self.cues.turn > 0 or (
-            self.cues.excepts and before is not None and before.cues.rejects and before.heading == NEGATIVE
-        )
-        return replace(self, polarity=torch.eye(3)[POSITIVE if wanted else NEGATIVE])
-
-    def meant(self) -> tuple[Mention, ...]:
-        """Its names. Where some stand under a negation and others do not, those that agree with the direction."""
-        under = [_is_within(mention, self.cues.negated) for mention in self.mentions]
-        if all(under) or not any(under):
-            return self.mentions
-        rejected = self.heading == NEGATIVE
-        return tuple(mention for mention, one in zip(self.mentions, under, strict=True) if one == rejected)
-
-    @property
-    def weight(self) -> float:
-        """What cues leave of its strength."""
-        names = bool(self.mentions) and all(_is_within(mention, self.cues.negated) for mention in self.mentions)
-        doubted = self.cues.turn is None and self.heading == POSITIVE and names
-        return (_WEAKENED if self.cues.weak else 1.0) * (_WEAKENED if doubted else 1.0)
-
-
 class Reader:
     """Reads utterances with a fine-tuned encoder, its head, and the names of a catalogue."""
 
@@ -175,7 +118,7 @@ class Reader:
             for i in chosen:
                 mentions = self.lexicon.find(texts[i])
                 clauses = [
-                    _Clause(span, one, _named(mentions, span, one), *next(rows), neutral_from)
+                    ClauseReading(span, one, names_in(mentions, span, one), *next(rows), neutral_from)
                     for span, one in zip(spans[i], found[i], strict=True)
                 ]
                 answer[i] = self._utterance(texts[i], clauses, mentions)
@@ -186,12 +129,12 @@ class Reader:
             return "nothing was said"
         return None if self._vocabulary.can_read(text) else LACKING
 
-    def _utterance(self, text: str, clauses: Sequence[_Clause], mentions: Sequence[Mention]) -> Utterance:
-        turned: list[_Clause] = []
+    def _utterance(self, text: str, clauses: Sequence[ClauseReading], mentions: Sequence[Mention]) -> Utterance:
+        turned: list[ClauseReading] = []
         beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
         for clause in (replace(clause, beside=beside) for clause in clauses):
             turned.append(clause.turned(turned[-1] if turned else None))
-        understood = [one for clause in _merge(turned) for one in self._signals(text, clause)]
+        understood = [one for clause in merge(turned) for one in self._signals(text, clause)]
         notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))
         unclear = next((mention.note for mention in mentions if not mention.rows), None)
         reason = None if understood else unclear or "no wish was understood in this"
@@ -200,7 +143,7 @@ class Reader:
             Reading(text=text, signals=signals, reason=reason, language=language(text), notes=notes), tuple(understood)
         )
 
-    def _signals(self, text: str, clause: _Clause) -> list[Understood]:
+    def _signals(self, text: str, clause: ClauseReading) -> list[Understood]:
         """Signals of one clause: one for each name in it, and one for what it implies."""
         if clause.heading == NEUTRAL:
             return []
@@ -241,32 +184,3 @@ class Reader:
                 understood("aspect", nothing.index_fill(0, torch.tensor([best]), weight), aspect=self.lexicon.attributes[best])
             )
         return found
-
-
-def _named(mentions: Sequence[Mention], span: Span, cues: Cues) -> tuple[Mention, ...]:
-    """Names in a clause, without those that something is only compared with."""
-    within = (mention for mention in mentions if span[0] <= mention.span[0] < span[1])
-    return tuple(mention for mention in within if not _is_within(mention, cues.references))
-
-
-def _is_within(mention: Mention, ranges: Sequence[Span]) -> bool:
-    return any(start <= mention.span[0] < end for start, end in ranges)
-
-
-def _merge(clauses: Sequence[_Clause]) -> list[_Clause]:
-    """Neighbours that say the same thing in the same direction become one; a clause that names something leads."""
-    merged: list[_Clause] = []
-    for clause in clauses:
-        last = merged[-1] if merged else None
-        alike = last is not None and last.heading == clause.heading and not (last.mentions and clause.mentions)
-        if last is None or not alike or clause.heading == NEUTRAL:
-            merged.append(clause)
-            continue
-        same = bool(last.mentions or clause.mentions) or int(last.implied.argmax()) == int(clause.implied.argmax())
-        if not same:
-            merged.append(clause)
-            continue
-        lead = clause if clause.mentions and not last.mentions else last
-        span = (last.span[0], clause.span[1])
-        merged[-1] = replace(lead, span=span)
-    return merged
