@@ -9,13 +9,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from recbole_llmfb.text.titles import Name, display_title, spoken_titles, title_key
 
 WORD = re.compile(r"[一-鿿]|[^\W一-鿿]+(?:['’][^\W一-鿿]+)*")
 _YEAR_BEHIND = re.compile(
-    r"\s*(?:\(\s*([12]\d{3})\s*\)|,?\s*(?:from|of|in)\s+((?:19|20)\d\d)\b|,?\s*((?:19|20)\d\d)\b(?!['’]?s))"
+    r"[!?.]?\s*(?:[(（]\s*([12]\d{3})\s*[)）]|,?\s*(?:from|of|in)\s+((?:19|20)\d\d)\b|,?\s*((?:19|20)\d\d)\b(?!['’]?s))"
 )
 _YEAR_BEFORE = re.compile(
     r"\b((?:19|20)\d\d)(?:['’]s)?\s+(?:(?:film|movie|version|one|remake|original)\s+(?:of\s+)?)?(?:the\s+)?$|"
@@ -85,27 +84,33 @@ class TitleIndex:
         """Titles in the order of the text, the longest where they overlap."""
         words = list(WORD.finditer(text))
         keys = [title_key(word[0]) for word in words]
+        spelt = [self._spellings(key) for key in keys]
         start = 0
         while start < len(words):
-            length, key, misspelt = self._longest_at(text, words, keys, start)
+            length, key, misspelt = self._longest_at(text, words, spelt, start)
             if length:
                 yield self._resolve(text, (words[start].start(), words[start + length - 1].end()), key, misspelt=misspelt)
             start += max(1, length)
 
-    def _longest_at(self, text: str, words: Sequence[re.Match[str]], keys: Sequence[str], start: int) -> tuple[int, str, bool]:
-        """Number of words, key, and whether it is misspelt, of the longest title that begins at a word; 0 words for none."""
+    def _longest_at(
+        self, text: str, words: Sequence[re.Match[str]], spelt: Sequence[list[str]], start: int
+    ) -> tuple[int, str, bool]:
+        """Number of words, key, and whether it is misspelt, of the longest title that begins at a word; 0 words for none.
+
+        spelt: for each word its key, and those that it may be meant for.
+        """
         best = (0, "", False)
         said = ""
         spellings = [""]
         for length, place in enumerate(range(start, len(words)), start=1):
-            said += keys[place]
+            said += spelt[place][0]
             if len(said) > self._longest + 1:
                 break
-            spellings = [a + b for a, b in product(spellings, self._spellings(keys[place]))][:_SPELLINGS_AT_MOST]
+            spellings = [a + b for a in spellings for b in spelt[place]][:_SPELLINGS_AT_MOST]
             if said in self._length and self._is_written_as_name(text, words[place], said, length):
                 best = (length, said, False)
                 continue
-            near = [one for one in spellings if one != said and one in self._length and self._may_be_misspelt(one, length)]
+            near = [one for one in spellings[1:] if one in self._length and self._may_be_misspelt(one, length)]
             if near and (self._length[near[0]] > 1 or _is_name(text, words[place])):
                 best = (length, near[0], True)
         return best

@@ -96,6 +96,11 @@ def test_items_of_one_title_that_no_year_tells_apart_are_ambiguous_and_copies_ar
     assert found("like Chasing Amy") == [("Chasing Amy", (8, 9))]
 
 
+def test_year_stands_behind_the_sign_that_ends_a_title() -> None:
+    index = TitleIndex(names_of(["Shall We Dance? (1937)", "Shall We Dance? (1996)"], ["", ""]))
+    assert [one.rows for one in index.find("I didn't want Shall We Dance? (1996) to end")] == [(1,)]
+
+
 def test_catalogues_differ_by_a_year() -> None:
     assert found("like Star Wars (1978)") == [("Star Wars (1978)", (7,))]
     assert found("like Star Wars (1999)") == [("Star Wars (1999)", ())]
