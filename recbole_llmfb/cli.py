@@ -93,9 +93,13 @@ def evaluate(
     bundle: BundlePath,
     episodes: Annotated[int, typer.Option(help="Simulated conversations.", min=10)] = 2000,
     phrase_book: Annotated[Path | None, typer.Option(help="Another phrase book for the simulated users.")] = None,
+    behaviour: Annotated[bool, typer.Option("--behaviour", help="Judge how it reads written utterances, alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a bundle on what its training held out: RecBole's metrics, and simulated users who criticise."""
+    if behaviour:
+        _behaviour(bundle, as_json=as_json)
+        return
     from recbole_llmfb.evaluation.evaluate import evaluate as judge
 
     report = judge(bundle, episodes=episodes, phrase_book=phrase_book)
@@ -224,6 +228,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail("stopped", 1)
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _behaviour(bundle: Path, *, as_json: bool) -> None:
+    from recbole_llmfb.bundle import load_bundle
+    from recbole_llmfb.evaluation.behaviour import behaviour, load_utterances, markdown
+
+    shares = behaviour(load_bundle(bundle).reader(), load_utterances())
+    if as_json:
+        _print_json([share.model_dump() for share in shares])
+    else:
+        typer.echo(markdown(shares))
 
 
 def _fail(message: str, code: int) -> None:

@@ -91,12 +91,16 @@ class Signal(_Frozen):
 
 
 class Reading(_Frozen):
-    """What was understood of one utterance; without signals, `reason` says why nothing was."""
+    """What was understood of one utterance; without signals, `reason` says why nothing was.
+
+    notes: what is unclear or was guessed, such as a title of two items, and what would make it clear. language: of the text.
+    """
 
     text: str
     signals: tuple[Signal, ...] = ()
     reason: str | None = None
-    language: str = "en"
+    language: Language = "en"
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.signals)

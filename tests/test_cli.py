@@ -57,6 +57,16 @@ def test_json_stands_alone_on_standard_output(bundle: Bundle, capsys: pytest.Cap
     assert slate["items"][0]["parts"].keys() == {"collaborative", "text", "feedback", "bias"}
 
 
+def test_behaviour_of_a_bundle_is_a_table_or_json(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", str(bundle.path), "--behaviour", "--json") == 0
+    shares = json.loads(capsys.readouterr().out)
+    assert {one["language"] for one in shares} == {"en", "zh"}
+    assert all(one["holds"] + len(one["failing"]) == one["count"] for one in shares)
+    assert all(one["count"] == 0 < one["left_out"] for one in shares if one["language"] == "zh")  # its encoder reads English
+    assert run("evaluate", str(bundle.path), "--behaviour") == 0
+    assert "| en | negation |" in capsys.readouterr().out
+
+
 def test_a_list_for_people_names_titles_and_reasons(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recommend", str(bundle.path), "--user", "u0", "--text", "no more even ones", "--k", "2", "--lang", "zh") == 0
     shown = capsys.readouterr().out

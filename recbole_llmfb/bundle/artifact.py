@@ -113,7 +113,11 @@ class Bundle:
         encoder, head = self.encoder().to(device), self.head().to(device)
         encoder.eval().requires_grad_(False)
         head.eval().requires_grad_(False)
-        return Reader(encoder, head, Lexicon(self.attributes, self.items["title"].tolist()), self.items["item"].tolist())
+        return Reader(encoder, head, self.lexicon(), self.items["item"].tolist())
+
+    def lexicon(self) -> Lexicon:
+        """Names of its attributes and items."""
+        return Lexicon(self.attributes, self.items["title"].tolist(), self.items["text"].tolist())
 
 
 def load_bundle(path: str | Path) -> Bundle:

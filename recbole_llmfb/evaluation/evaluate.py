@@ -26,7 +26,7 @@ from recbole_llmfb.evaluation.speed import measure
 from recbole_llmfb.ranking.fusion import Scorer
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.text.encoder import DEFAULT_ENCODER, Encoder
-from recbole_llmfb.text.lexicon import Lexicon, display_title
+from recbole_llmfb.text.titles import distinct_titles
 from recbole_llmfb.training.critic import Critic, Wording, is_critic_holdout
 from recbole_llmfb.training.episodes import Method, hearing
 from recbole_llmfb.training.phrases import PhraseBook, load_phrase_book
@@ -113,7 +113,7 @@ class Stage:
         return cls(bundle, held, scorer, hearing(scorer, bundle.reader(device=device)), device, seed)
 
     def critic(self, book: PhraseBook) -> Critic:
-        titles = [display_title(title) for title in self.bundle.items["title"]]
+        titles = distinct_titles(self.bundle.lexicon().names)
         return Critic(self.bundle.attributes, self.scorer.membership.numpy() > 0, titles, book)
 
     def ours(self, histories: Tensor) -> Method:
@@ -141,7 +141,7 @@ def _critics(stage: Stage, whole: PhraseBook, split: Part, episodes: int) -> Cri
     cosine = _Cosine.of(stage)
     weight = _cosine_weight(stage, cosine, whole, min(episodes, _COSINE_EPISODES))
     roles = cast_roles(held.part.users, held.part.items, episodes, seed=seed, wordings=_wordings(stage, book))
-    lexicon = Lexicon(stage.bundle.attributes, stage.bundle.items["title"].tolist())
+    lexicon = stage.bundle.lexicon()
     has = stage.scorer.membership
     partners: dict[str, Partner] = {
         OURS: stage.ours,

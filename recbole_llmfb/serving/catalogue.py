@@ -6,7 +6,7 @@ from typing import Self
 
 import pandas as pd
 
-from recbole_llmfb.text.lexicon import display_title
+from recbole_llmfb.text.titles import display_title
 
 
 @dataclass(frozen=True, slots=True)

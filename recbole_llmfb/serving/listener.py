@@ -125,7 +125,7 @@ def counts(span: Span, without: Collection[Span]) -> bool:
 def _fingerprint(bundle: Bundle) -> str:
     """Of everything that an understanding depends on: encoder, head, names and rows of the catalogue."""
     digest = hashlib.sha256(bundle.manifest.encoder_fingerprint.encode())
-    digest.update(repr((bundle.attributes, bundle.items["item"].tolist(), bundle.items["title"].tolist())).encode())
+    digest.update(repr((bundle.attributes, *(bundle.items[name].tolist() for name in ("item", "title", "text")))).encode())
     for name, value in sorted(bundle.head_state.items()):
         digest.update(name.encode() + value.numpy().tobytes())
     return digest.hexdigest()

@@ -1,27 +1,32 @@
 """An utterance becomes signals: what it is about, in which direction, how strongly.
 
 Rules split it into clauses, the lexicon finds what is named, and a trained head reads from the encoder the polarity of each
-clause and the attribute that it means without naming it. One pass of the encoder serves all clauses.
+clause and the attribute that it means without naming it. Cues of the grammar make a signal weaker or drop it, and give the
+direction where there is no doubt ("instead of X"). One pass of the encoder serves all clauses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from recbole_llmfb.schema import Reading, Signal
+from recbole_llmfb.text.clause_reading import NEGATIVE as NEGATIVE
+from recbole_llmfb.text.clause_reading import NEUTRAL as NEUTRAL
+from recbole_llmfb.text.clause_reading import POSITIVE as POSITIVE
+from recbole_llmfb.text.clause_reading import ClauseReading, merge, names_in
 from recbole_llmfb.text.clauses import split
+from recbole_llmfb.text.cues import cues, without_references
 from recbole_llmfb.text.encoder import Encoder, Span
 from recbole_llmfb.text.lexicon import Lexicon, Mention
+from recbole_llmfb.text.script import LACKING, Vocabulary, language
 
 POLARITIES = (-1.0, 0.0, 1.0)
-NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 _IMPLIED_AT_LEAST = 0.25  # share of a clause that an attribute must hold to count beside one that is named
 _SURE_AT_LEAST = 0.5  # share at which an implied attribute is called by its name
-_UNKNOWN_TOKENS_AT_MOST = 0.3
 
 
 class ReadingHead(nn.Module):
@@ -80,77 +85,73 @@ class Utterance:
     understood: tuple[Understood, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Clause:
-    """A clause with its two readings, before they become signals. neutral_from: see `ReadingHead`."""
-
-    span: Span
-    polarity: Tensor  # (3,) probabilities
-    implied: Tensor  # (A + 1,) probabilities
-    vector: Tensor  # (D,)
-    neutral_from: float
-    mentions: tuple[Mention, ...] = field(default=())
-
-    @property
-    def heading(self) -> int:
-        """Which polarity the clause has; one that names nothing must be clearly more than talk."""
-        if not self.mentions and float(self.polarity[NEUTRAL]) >= self.neutral_from:
-            return NEUTRAL
-        return int(self.polarity.argmax())
-
-
 class Reader:
     """Reads utterances with a fine-tuned encoder, its head, and the names of a catalogue."""
 
     def __init__(self, encoder: Encoder, head: ReadingHead, lexicon: Lexicon, items: Sequence[str]) -> None:
         """items: external ids of the catalogue, in the order of the lexicon's titles."""
         self.encoder, self.head, self.lexicon, self.items = encoder, head, lexicon, items
+        self._vocabulary = Vocabulary(encoder.tokenizer.get_vocab())
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str], *, batch_size: int = 64) -> list[Utterance]:
         """Utterances in the order of the texts; a text that says nothing understood has no signal, and a reason."""
-        clauses = [split(text) for text in texts]
-        reasons = [self._unreadable(text, spans) for text, spans in zip(texts, clauses, strict=True)]
-        answer = [Utterance(Reading(text=text, reason=reason)) for text, reason in zip(texts, reasons, strict=True)]
+        spans = [split(text) for text in texts]
+        reasons = [self._unreadable(text, of_text) for text, of_text in zip(texts, spans, strict=True)]
+        answer = [
+            Utterance(Reading(text=text, reason=reason, language=language(text)))
+            for text, reason in zip(texts, reasons, strict=True)
+        ]
         neutral_from = float(self.head.neutral_from)
         readable = sorted((i for i, reason in enumerate(reasons) if reason is None), key=lambda i: len(texts[i]))
         for start in range(0, len(readable), batch_size):
             chosen = readable[start : start + batch_size]
-            vectors = self.encoder.spans([texts[i] for i in chosen], [clauses[i] for i in chosen])
+            found = {i: [cues(texts[i], span) for span in spans[i]] for i in chosen}
+            words = [
+                without_references(texts[i], span, one.references)
+                for i in chosen
+                for span, one in zip(spans[i], found[i], strict=True)
+            ]
+            vectors = self.encoder.texts(words)
             polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
             rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
             for i in chosen:
-                read = [_Clause(span, *next(rows), neutral_from) for span in clauses[i]]
-                answer[i] = self._utterance(texts[i], read)
+                mentions = self.lexicon.find(texts[i])
+                clauses = [
+                    ClauseReading(span, one, names_in(mentions, span, one), *next(rows), neutral_from)
+                    for span, one in zip(spans[i], found[i], strict=True)
+                ]
+                answer[i] = self._utterance(texts[i], clauses, mentions)
         return answer
 
     def _unreadable(self, text: str, spans: Sequence[Span]) -> str | None:
         if not spans:
             return "nothing was said"
-        ids = self.encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
-        unknown = sum(token == self.encoder.tokenizer.unk_token_id for token in ids)
-        if unknown > _UNKNOWN_TOKENS_AT_MOST * len(ids):
-            return "the encoder's vocabulary lacks most of this text's characters"
-        return None
+        return None if self._vocabulary.can_read(text) else LACKING
 
-    def _utterance(self, text: str, clauses: Sequence[_Clause]) -> Utterance:
-        mentions = self.lexicon.find(text)
-        named = [
-            replace(clause, mentions=tuple(m for m in mentions if clause.span[0] <= m.span[0] < clause.span[1]))
-            for clause in clauses
-        ]
-        understood = [one for clause in _merge(named) for one in self._signals(text, clause)]
-        reason = None if understood else "no wish was understood in this"
-        return Utterance(Reading(text=text, signals=tuple(one.signal for one in understood), reason=reason), tuple(understood))
+    def _utterance(self, text: str, clauses: Sequence[ClauseReading], mentions: Sequence[Mention]) -> Utterance:
+        turned: list[ClauseReading] = []
+        beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
+        for clause in (replace(clause, beside=beside) for clause in clauses):
+            turned.append(clause.turned(turned[-1] if turned else None))
+        understood = [one for clause in merge(turned) for one in self._signals(text, clause)]
+        notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))
+        unclear = next((mention.note for mention in mentions if not mention.rows), None)
+        reason = None if understood else unclear or "no wish was understood in this"
+        signals = tuple(one.signal for one in understood)
+        return Utterance(
+            Reading(text=text, signals=signals, reason=reason, language=language(text), notes=notes), tuple(understood)
+        )
 
-    def _signals(self, text: str, clause: _Clause) -> list[Understood]:
+    def _signals(self, text: str, clause: ClauseReading) -> list[Understood]:
         """Signals of one clause: one for each name in it, and one for what it implies."""
         if clause.heading == NEUTRAL:
             return []
         polarity = float(clause.polarity[POSITIVE] - clause.polarity[NEGATIVE])
-        strength = abs(polarity) * float(clause.polarity[clause.heading])  # one that may mean the opposite had better do little
-        implied = clause.implied[:-1].clone()
-        for mention in clause.mentions:
+        # One that may mean the opposite had better do little.
+        strength = clause.weight * abs(polarity) * float(clause.polarity[clause.heading])
+        implied, mentions = clause.implied[:-1].clone(), clause.meant()
+        for mention in mentions:
             if mention.kind == "aspect":
                 implied[list(mention.rows)] = 0
 
@@ -162,43 +163,24 @@ class Reader:
                 polarity=polarity,
                 strength=strength,
                 aspect=aspect,
-                item=self.items[items[0]] if len(items) == 1 else None,
+                item=self.items[items[0]] if items else None,
             )
             return Understood(signal, aspects, items, clause.vector)
 
         nothing = torch.zeros_like(implied)
         found = [
             understood("aspect", nothing.index_fill(0, torch.tensor(rows), 1.0), aspect=self.lexicon.attributes[rows[0]])
-            for rows in dict.fromkeys(m.rows for m in clause.mentions if m.kind == "aspect")
+            for rows in dict.fromkeys(m.rows for m in mentions if m.kind == "aspect")
         ]
-        found += [understood("item", nothing, items=m.rows) for m in clause.mentions if m.kind == "item"]
+        found += [understood("item", nothing, items=m.rows) for m in mentions if m.kind == "item" and m.rows]
         best = int(implied.argmax()) if len(implied) else 0
         share = float(implied[best]) if len(implied) else 0.0
-        if not found:
+        if not found and not mentions:
             name = self.lexicon.attributes[best] if share >= _SURE_AT_LEAST else None
             found = [understood("aspect" if name else "intent", implied, aspect=name)]
-        elif share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in clause.mentions):
+        elif clause.cues.turn is None and share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in mentions):
             weight = min(1.0, 2 * share)
             found.append(
                 understood("aspect", nothing.index_fill(0, torch.tensor([best]), weight), aspect=self.lexicon.attributes[best])
             )
         return found
-
-
-def _merge(clauses: Sequence[_Clause]) -> list[_Clause]:
-    """Neighbours that say the same thing in the same direction become one; a clause that names something leads."""
-    merged: list[_Clause] = []
-    for clause in clauses:
-        last = merged[-1] if merged else None
-        alike = last is not None and last.heading == clause.heading and not (last.mentions and clause.mentions)
-        if last is None or not alike or clause.heading == NEUTRAL:
-            merged.append(clause)
-            continue
-        same = bool(last.mentions or clause.mentions) or int(last.implied.argmax()) == int(clause.implied.argmax())
-        if not same:
-            merged.append(clause)
-            continue
-        lead = clause if clause.mentions and not last.mentions else last
-        span = (last.span[0], clause.span[1])
-        merged[-1] = replace(lead, span=span)
-    return merged

@@ -27,6 +27,11 @@ class Catalogue:
     attributes: tuple[str, ...]
     membership: NDArray[np.bool_]
 
+    @property
+    def item_texts(self) -> list[str]:
+        """The text of every item, "" for none: (I,)."""
+        return [self.texts[row] if row >= 0 else "" for row in self.text_rows]
+
     @classmethod
     def from_dataset(cls, dataset: Any, *, attribute_min_items: int) -> "Catalogue":
         """attribute_min_items: attributes of fewer items are left out; nobody can ask for them and be served."""

@@ -17,8 +17,9 @@ from recbole_llmfb.ranking.collaborative import LinearOptions, cross_fit_linear,
 from recbole_llmfb.ranking.fusion import Scorer, Shape
 from recbole_llmfb.ranking.preference import Wishes
 from recbole_llmfb.text.encoder import Encoder
-from recbole_llmfb.text.lexicon import Lexicon, display_title
+from recbole_llmfb.text.lexicon import Lexicon
 from recbole_llmfb.text.signals import Reader, ReadingHead
+from recbole_llmfb.text.titles import distinct_titles
 from recbole_llmfb.training.catalogue import Catalogue
 from recbole_llmfb.training.conversations import Conversations, TalkObjective, cases_of
 from recbole_llmfb.training.critic import Critic, is_critic_holdout
@@ -59,7 +60,8 @@ class LLMFB(GeneralRecommender):
         self.hears_talk = len(dataset.talk) > 0
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
         self.head = ReadingHead(len(attributes), self.encoder.width)
-        self.reader = Reader(self.encoder, self.head, Lexicon(attributes, self.catalogue.titles), self.catalogue.ids)
+        lexicon = Lexicon(attributes, self.catalogue.titles, self.catalogue.item_texts)
+        self.reader = Reader(self.encoder, self.head, lexicon, self.catalogue.ids)
         like = (len(attributes), self.encoder.width)
         self.heard = Heard(dataset, half_life=config["feedback_half_life_days"] * DAY, like=like, takes=config["feedback_taken"])
         self.temperature = torch.nn.Parameter(
@@ -139,7 +141,7 @@ class LLMFB(GeneralRecommender):
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""
-        titles = [display_title(title) for title in self.catalogue.titles]
+        titles = distinct_titles(self.reader.lexicon.names)
         return Critic(self.catalogue.attributes, self.catalogue.membership, titles, self.book.share(share))
 
     def _linear_options(self) -> LinearOptions:

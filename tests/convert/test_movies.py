@@ -7,9 +7,9 @@ import pytest
 from by_hand import MOVIELENS, MOVIES_JSON, cells, converted, rows, table
 
 from recbole_llmfb.convert.movies.movie_text import MovieText, MovieTexts, read_movie_texts
-from recbole_llmfb.convert.movies.titles import split_name, title_keys
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.errors import DataError
+from recbole_llmfb.text.titles import split_name, title_keys
 
 KEYWORDS = table("movieId,title,genres,keywords", (10, "Usual Suspects, The (1995)", "Crime", "heist|twist ending"))
 TMDB = table(

@@ -48,7 +48,6 @@ def clauses(text: str) -> list[str]:
         "I loved the first half—less gore please",
         "I loved the first half? less gore please",
         "I loved the first half HOWEVER less gore please",
-        "I loved the first half rather than less gore please",
     ],
 )
 def test_contrast_end_of_sentence_or_a_cue_behind_a_comma_begins_a_new_clause(text: str) -> None:
@@ -126,6 +125,50 @@ def test_chinese_clauses_end_at_chinese_signs_and_words(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "  \n", "?!...", "—", "but", "However,", "但是。", "🙂"])
 def test_nothing_is_said_without_a_letter(text: str) -> None:
     assert split(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("comedy instead of horror", ["comedy", "instead of horror"]),
+        ("comedy rather than horror", ["comedy", "rather than horror"]),
+        ("I'd rather watch a comedy than a drama", ["I'd rather watch a comedy", "than a drama"]),
+        ("more comedy than horror", ["more comedy", "than horror"]),
+        ("I prefer comedies to dramas", ["I prefer comedies", "to dramas"]),
+        ("I like everything except musicals, really", ["I like everything", "except musicals, really"]),
+        ("a comedy that isn't a romance", ["a comedy", "that isn't a romance"]),
+        ("less action and more romance", ["less action", "and more romance"]),
+        ("我要喜剧而不是恐怖片", ["我要喜剧", "而不是恐怖片"]),
+        ("与其看战争片不如看动画片", ["与其看战争片", "不如看动画片"]),
+    ],
+)
+def test_word_that_turns_what_follows_begins_its_clause(text: str, parts: list[str]) -> None:
+    assert clauses(text) == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a comedy instead of this",
+        "anything other than horror",
+        "nothing except comedies",
+        "more violent than usual",
+        "I prefer to watch comedies",
+        "I'd prefer something to watch",
+        "not only funny but also romantic",
+        "more and more comedies",
+        "不仅搞笑而且感人",
+        "既不要恐怖片也不要战争片",
+        "不要恐怖片、战争片",
+    ],
+)
+def test_word_that_turns_nothing_said_before_cuts_nothing(text: str) -> None:
+    assert clauses(text) == [text]
+
+
+def test_question_ends_its_clause_and_a_doubtful_name_does_not() -> None:
+    assert clauses("Is it violent? Westerns are fine") == ["Is it violent", "Westerns are fine"]
+    assert clauses("Horror? Hate it") == ["Horror? Hate it"]
 
 
 @given(TEXTS)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbole_llmfb.text.lexicon import Lexicon, display_title, is_decade, spoken_titles, surface_forms
+from recbole_llmfb.text.lexicon import Lexicon, is_decade, surface_forms
 
 ATTRIBUTES = [
     "1890s",
@@ -189,33 +189,6 @@ def test_one_word_title_counts_where_it_is_written_as_a_name(text: str) -> None:
 )
 def test_one_word_title_is_a_common_word_elsewhere(text: str) -> None:
     assert found(text) == []
-
-
-def test_items_of_one_title_are_all_meant() -> None:
-    (mention,) = LEXICON.find("like Sabrina")
-    assert mention.rows == (9, 10)
-
-
-def test_elided_article_joins_its_title() -> None:
-    assert display_title("Enfer, L' (1994)") == "L'Enfer (1994)"
-    assert found("more like L'Enfer") == [("L'Enfer", ["Enfer, L'"])]
-
-
-@pytest.mark.parametrize(
-    ("title", "shown", "spoken"),
-    [
-        ("Usual Suspects, The (1995)", "The Usual Suspects (1995)", {"The Usual Suspects", "Usual Suspects"}),
-        ("Lion King, The: Special", "The Lion King: Special", {"The Lion King: Special", "Lion King: Special"}),
-        ("Seven (Se7en) (1995)", "Seven (Se7en) (1995)", {"Seven"}),
-        ("Lion, The Witch and More", "Lion, The Witch and More", {"Lion, The Witch and More"}),
-        ("Postino, Il", "Il Postino", {"Il Postino", "Postino"}),
-        ("Theatre, Andy", "Theatre, Andy", {"Theatre, Andy"}),
-        ("", "", set()),
-    ],
-)
-def test_titles_are_put_in_reading_order(title: str, shown: str, spoken: set[str]) -> None:
-    assert display_title(title) == shown
-    assert spoken_titles(title) == spoken
 
 
 @given(st.text("the usual suspects, heat Heat war 90s'\"()-", max_size=40))

@@ -31,12 +31,12 @@ from recbole_llmfb.convert.conversations.dialogues import (
 from recbole_llmfb.convert.conversations.turn_files import TURN_KEYS, names, short_name, turn_dialogues
 from recbole_llmfb.convert.lines import is_json
 from recbole_llmfb.convert.movies.movie_text import LACKS_TEXT, MOVIE_COLUMNS, MOVIE_SETTINGS, movie_row, read_movie_texts
-from recbole_llmfb.convert.movies.titles import split_name
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, csv_rows, document_entries, first_names, parse
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
 from recbole_llmfb.convert.writing import Row, Tables
+from recbole_llmfb.text.titles import split_name
 
 _QUOTE = "QUOTATION_MARK"  # how the tables write a quotation mark
 _BETWEEN_TITLES = re.compile(r";|(?<=\d\)),")

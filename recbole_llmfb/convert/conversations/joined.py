@@ -24,11 +24,11 @@ from recbole_llmfb.convert.conversations.inspired import inspired
 from recbole_llmfb.convert.conversations.redial import redial
 from recbole_llmfb.convert.movies.movie_text import MOVIE_COLUMNS, MOVIE_SETTINGS
 from recbole_llmfb.convert.movies.movielens import movielens
-from recbole_llmfb.convert.movies.titles import title_keys
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.writing import Cell, Cells, Row, Tables
 from recbole_llmfb.errors import DataError
+from recbole_llmfb.text.titles import title_keys
 
 LIKED = 3.5
 """The rating from which on a movie belongs to a history: half a star above the middle of MovieLens's scale."""

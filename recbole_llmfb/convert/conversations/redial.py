@@ -43,12 +43,12 @@ from recbole_llmfb.convert.movies.movie_text import (
     read_described,
     read_movie_texts,
 )
-from recbole_llmfb.convert.movies.titles import Name, split_name
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, first_names, json_lines
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.sources import by_format
 from recbole_llmfb.convert.writing import Row, Tables
+from recbole_llmfb.text.titles import Name, split_name
 
 _MENTION = re.compile(r"@(\d+)")
 _YEAR = re.compile(r" \([12]\d{3}\)")

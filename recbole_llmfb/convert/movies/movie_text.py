@@ -21,11 +21,11 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from recbole_llmfb.convert.movies.titles import Name, split_name, title_keys
 from recbole_llmfb.convert.reading import Record, csv_rows, document_entries, first_names, parse
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.writing import WORDS, Cell
 from recbole_llmfb.errors import DataError
+from recbole_llmfb.text.titles import Name, split_name, title_keys
 
 MOVIE_COLUMNS = {
     "item_id": "token",

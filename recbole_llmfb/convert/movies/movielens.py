@@ -19,12 +19,12 @@ from pathlib import Path
 from pydantic import Field
 
 from recbole_llmfb.convert.movies.movie_text import LACKS_TEXT, MOVIE_COLUMNS, MOVIE_SETTINGS, movie_row, read_movie_texts
-from recbole_llmfb.convert.movies.titles import split_name
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, Seconds, csv_rows
 from recbole_llmfb.convert.report import Tally
 from recbole_llmfb.convert.writing import Cells, Row, Tables
 from recbole_llmfb.errors import DataError
+from recbole_llmfb.text.titles import split_name
 from recbole_llmfb.training.feedback_table import COLUMNS
 
 _INTER = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
