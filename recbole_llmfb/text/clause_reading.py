@@ -19,7 +19,8 @@ _WEAKENED = 0.5  # what a hedge, or a direction that the grammar speaks against,
 class ClauseReading:
     """A clause with its readings, before they become signals.
 
-    neutral_from: see `ReadingHead`. beside: another clause is a wish.
+    neutral_from: see `ReadingHead`. beside: another clause is a wish. whole: it alone names something, and was read with all
+    that was said.
     """
 
     span: Span
@@ -30,6 +31,7 @@ class ClauseReading:
     vector: Tensor  # (D,)
     neutral_from: float
     beside: bool = False
+    whole: bool = False
 
     @property
     def plain(self) -> bool:

@@ -7,6 +7,7 @@ direction where there is no doubt ("instead of X"). One pass of the encoder serv
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from recbole_llmfb.text.clause_reading import NEUTRAL as NEUTRAL
 from recbole_llmfb.text.clause_reading import POSITIVE as POSITIVE
 from recbole_llmfb.text.clause_reading import ClauseReading, merge, names_in
 from recbole_llmfb.text.clauses import split
-from recbole_llmfb.text.cues import cues, without_references
+from recbole_llmfb.text.cues import Cues, cues, without_references
 from recbole_llmfb.text.encoder import Encoder, Span
 from recbole_llmfb.text.lexicon import Lexicon, Mention
 from recbole_llmfb.text.script import LACKING, Vocabulary, language
@@ -85,6 +86,14 @@ class Utterance:
     understood: tuple[Understood, ...] = ()
 
 
+class _Clauses(NamedTuple):
+    """The clauses of a text before they are read. parts: span, cues and names of each. words: what the encoder reads for each."""
+
+    mentions: list[Mention]
+    parts: list[tuple[Span, Cues, tuple[Mention, ...]]]
+    words: list[str]
+
+
 class Reader:
     """Reads utterances with a fine-tuned encoder, its head, and the names of a catalogue."""
 
@@ -106,23 +115,28 @@ class Reader:
         readable = sorted((i for i, reason in enumerate(reasons) if reason is None), key=lambda i: len(texts[i]))
         for start in range(0, len(readable), batch_size):
             chosen = readable[start : start + batch_size]
-            found = {i: [cues(texts[i], span) for span in spans[i]] for i in chosen}
-            words = [
-                without_references(texts[i], span, one.references)
-                for i in chosen
-                for span, one in zip(spans[i], found[i], strict=True)
-            ]
-            vectors = self.encoder.texts(words)
+            found = {i: self._clauses(texts[i], spans[i]) for i in chosen}
+            vectors = self.encoder.texts([words for i in chosen for words in found[i].words])
             polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
             rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
             for i in chosen:
-                mentions = self.lexicon.find(texts[i])
-                clauses = [
-                    ClauseReading(span, one, names_in(mentions, span, one), *next(rows), neutral_from)
-                    for span, one in zip(spans[i], found[i], strict=True)
-                ]
+                mentions = found[i].mentions
+                clauses = [ClauseReading(*parts, *next(rows), neutral_from) for parts in found[i].parts]
                 answer[i] = self._utterance(texts[i], clauses, mentions)
         return answer
+
+    def _clauses(self, text: str, spans: Sequence[Span]) -> _Clauses:
+        """What grammar and lexicon find, and the words that the encoder reads for each clause: its own, or all of them for the
+        one clause that names something, because what follows may still turn it ("horror had me once, but now it bores me")."""
+        mentions, by_clause = self.lexicon.find(text), [cues(text, span) for span in spans]
+        names = [names_in(mentions, span, one) for span, one in zip(spans, by_clause, strict=True)]
+        words = [without_references(text, span, one.references) for span, one in zip(spans, by_clause, strict=True)]
+        if sum(map(bool, names)) == 1:
+            references = tuple(reference for one in by_clause for reference in one.references)
+            words[next(place for place, of_clause in enumerate(names) if of_clause)] = without_references(
+                text, (0, len(text)), references
+            )
+        return _Clauses(mentions, list(zip(spans, by_clause, names, strict=True)), words)
 
     def _unreadable(self, text: str, spans: Sequence[Span]) -> str | None:
         if not spans:
@@ -132,7 +146,9 @@ class Reader:
     def _utterance(self, text: str, clauses: Sequence[ClauseReading], mentions: Sequence[Mention]) -> Utterance:
         turned: list[ClauseReading] = []
         beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
-        for clause in (replace(clause, beside=beside) for clause in clauses):
+        naming = sum(bool(clause.mentions) for clause in clauses)
+        for clause in clauses:
+            clause = replace(clause, beside=beside, whole=naming == 1 < len(clauses) and bool(clause.mentions))
             turned.append(clause.turned(turned[-1] if turned else None))
         understood = [one for clause in merge(turned) for one in self._signals(text, clause)]
         notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))
@@ -178,9 +194,19 @@ class Reader:
         if not found and not mentions:
             name = self.lexicon.attributes[best] if share >= _SURE_AT_LEAST else None
             found = [understood("aspect" if name else "intent", implied, aspect=name)]
-        elif clause.cues.turn is None and share >= _IMPLIED_AT_LEAST and all(m.kind == "aspect" for m in mentions):
+        elif (
+            clause.cues.turn is None
+            and not clause.whole
+            and share >= _IMPLIED_AT_LEAST
+            and all(m.kind == "aspect" for m in mentions)
+        ):
             weight = min(1.0, 2 * share)
             found.append(
                 understood("aspect", nothing.index_fill(0, torch.tensor([best]), weight), aspect=self.lexicon.attributes[best])
             )
         return found
+
+
+def _beside(share: float, mentions: Sequence[Mention]) -> bool:
+    """Whether an implied attribute counts beside attributes that are named."""
+    return share >= _IMPLIED_AT_LEAST and all(mention.kind == "aspect" for mention in mentions)

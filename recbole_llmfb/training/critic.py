@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.training.phrases import Direction, PhraseBook
 
 Wording = Literal["literal", "indirect"]
@@ -31,13 +32,24 @@ BUT = ", but "
 
 @dataclass(frozen=True, slots=True)
 class Critique:
-    """One thing that is said, and what it means: about an attribute (its row), like an item (its row), or small talk."""
+    """One thing that is said, and what it means: about an attribute (its row), like an item (its row), or small talk.
+
+    name: where in the text the attribute or item is named, None where it is not.
+    """
 
     text: str
     direction: Direction | None = None
     aspect: int | None = None
-    named: bool = False
+    name: Span | None = None
     item: int | None = None
+
+    @classmethod
+    def naming(
+        cls, template: str, slot: str, name: str, direction: Direction, *, aspect: int | None = None, item: int | None = None
+    ) -> "Critique":
+        """A template with a name in its slot."""
+        start = template.index(slot)
+        return cls(template.replace(slot, name), direction, aspect, (start, start + len(name)), item)
 
 
 def is_critic_holdout(users: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -92,13 +104,13 @@ class Critic:
         alike = self._known_alike(target, known)
         if alike is None or random.random() >= _LIKE_ITEM_SHARE:
             return (critique,)
-        like = str(random.choice(self.book.like_item)).replace("{item}", self.titles[alike])
-        return Critique(like, "more", named=True, item=alike), replace(critique, text=_uncapitalise(critique.text))
+        like = Critique.naming(str(random.choice(self.book.like_item)), "{item}", self.titles[alike], "more", item=alike)
+        return like, replace(critique, text=_uncapitalise(critique.text))
 
     def literal(self, aspect: int, direction: Direction, random: np.random.Generator, phrase: str | None = None) -> Critique:
         """A sentence that names the attribute, in this phrasing or a random one."""
         phrase = phrase or str(random.choice(self.book.literal(direction)))
-        return Critique(phrase.replace("{aspect}", spoken(self.attributes[aspect], random)), direction, aspect, named=True)
+        return Critique.naming(phrase, "{aspect}", spoken(self.attributes[aspect], random), direction, aspect=aspect)
 
     def indirect(self, aspect: int, direction: Direction, random: np.random.Generator) -> Critique:
         """A sentence that means the attribute and does not name it."""

@@ -35,6 +35,10 @@ class Clause:
     named: tuple[int, ...] = ()
     item: int = -1
 
+    @property
+    def names(self) -> bool:
+        return bool(self.named) or self.item >= 0
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -43,9 +47,14 @@ class Lesson:
     text: str
     clauses: tuple[Clause, ...]
 
+    @property
+    def is_talk(self) -> bool:
+        return all(clause.polarity == NEUTRAL for clause in self.clauses)
+
     def said(self, clause: Clause) -> str:
-        """The words of a clause."""
-        return self.text[slice(*clause.span)]
+        """The words that tell what a clause means: its own, or all of them where no other clause names anything."""
+        naming = [one for one in self.clauses if one.names]
+        return self.text if naming == [clause] else self.text[slice(*clause.span)]
 
 
 class Teacher:
@@ -172,12 +181,18 @@ def _drill(wishes: Iterator[Critique], random: np.random.Generator) -> Lesson:
 
 
 def lesson_of(critique: Critique, row: int) -> Lesson:
-    """A critique as a lesson: every clause of it means what the whole means."""
+    """A critique as a lesson. Where it names something, the clause with the name has its meaning, and what stands around it has
+    none of its own; otherwise every clause of it means what the whole means."""
     polarity = {None: NEUTRAL, "more": POSITIVE, "less": NEGATIVE}[critique.direction]
     aspects = () if critique.aspect is None else (critique.aspect,)
-    named = aspects if critique.named else ()
-    item = -1 if critique.item is None else critique.item
-    return Lesson(critique.text, tuple(Clause(span, polarity, row, aspects, named, item) for span in split(critique.text)))
+    named, item = (aspects if critique.name else ()), (-1 if critique.item is None else critique.item)
+    clauses = []
+    for start, end in split(critique.text):
+        if critique.name and not start <= critique.name[0] < end:
+            clauses.append(Clause((start, end), NEUTRAL, -1))
+        else:
+            clauses.append(Clause((start, end), polarity, row, aspects, named, item))
+    return Lesson(critique.text, tuple(clauses))
 
 
 def join(first: Lesson, second: Lesson, joint: str) -> Lesson:

@@ -83,9 +83,7 @@ def calibrate(model: Any) -> None:
     head.temperature.copy_(torch.tensor([best_temperature(polarity, labels), best_temperature(implied[about], meant)]))
     chance = (polarity / head.temperature[0].cpu()).softmax(dim=1)[:, NEUTRAL]
     of_lessons = chance.split([len(lesson.clauses) for lesson in lessons])
-    least = sorted(
-        float(of.min()) for of, lesson in zip(of_lessons, lessons, strict=True) if lesson.clauses[0].polarity == NEUTRAL
-    )
+    least = sorted(float(of.min()) for of, lesson in zip(of_lessons, lessons, strict=True) if lesson.is_talk)
     if least:
         head.neutral_from.fill_(min(least[_let_through(len(least))], _NEUTRAL_FROM_AT_MOST))
 

@@ -53,8 +53,8 @@ def test_literal_words_name_the_attribute_and_indirect_ones_do_not(
     target: int, slate: list[int], wording: Wording, seed: int
 ) -> None:
     for critique in CRITIC.criticise(target, slate, wording, np.random.default_rng(seed)):
-        assert critique.aspect is not None and critique.named == (wording == "literal")
-        assert bool(forms_of(critique.aspect).find(critique.text)) == critique.named
+        assert critique.aspect is not None and (critique.name is not None) == (wording == "literal")
+        assert bool(forms_of(critique.aspect).find(critique.text)) == (critique.name is not None)
         assert "{" not in critique.text
 
 
@@ -117,7 +117,12 @@ def test_like_an_item_starts_from_the_known_item_most_like_the_target() -> None:
     pairs = [critiques for critiques in said if len(critiques) == 2]
     assert 0.1 < len(pairs) / len(said) < 0.2
     for like, but in pairs:
-        assert (like.item, like.aspect, like.direction, like.named) == (1, None, "more", True) and "B" in like.text
+        assert (like.item, like.aspect, like.direction, like.text[slice(*like.name)]) == (
+            1,
+            None,
+            "more",
+            "B",
+        ) and "B" in like.text
         assert but.item is None and but.aspect is not None
     unlike = [critic.criticise(0, [3, 4], "literal", np.random.default_rng(seed), known=[3, 4]) for seed in range(100)]
     assert {len(critiques) for critiques in unlike} == {1}
@@ -129,8 +134,8 @@ def test_indirect_words_never_start_from_an_item() -> None:
 
 def test_two_critiques_are_one_sentence() -> None:
     like, less = (
-        Critique("Something like Heat!", "more", item=0, named=True),
-        Critique("less crime, please", "less", 1, named=True),
+        Critique("Something like Heat!", "more", item=0, name=(15, 19)),
+        Critique("less crime, please", "less", 1, name=(5, 10)),
     )
     assert utterance([like, less]) == "Something like Heat!".rstrip("!") + ", but less crime, please"
     assert utterance([less]) == "less crime, please"
@@ -148,7 +153,7 @@ def test_second_half_of_a_sentence_begins_small_but_for_i() -> None:
 
 def test_neutral_talk_is_about_nothing() -> None:
     talk = CRITIC.neutral(np.random.default_rng(0))
-    assert (talk.direction, talk.aspect, talk.item, talk.named) == (None, None, None, False)
+    assert (talk.direction, talk.aspect, talk.item, talk.name) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("wording", ["literal", "indirect"])
@@ -163,7 +168,7 @@ def test_drills_ask_for_every_attribute_alike(wording: Wording, direction: str) 
 
 def test_drills_of_a_catalogue_beyond_indirect_words_are_literal() -> None:
     critic = Critic(["robots"], np.ones((1, 2), dtype=bool), ["A", "B"], BOOK)
-    assert critic.about("more", "indirect", np.random.default_rng(0)).named
+    assert critic.about("more", "indirect", np.random.default_rng(0)).name
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)

@@ -190,7 +190,7 @@ def test_displacement_sees_order_only(seed: int, scale: float, shift: float) -> 
 
 def test_talk_grows_by_turns_and_keeps_the_old_one() -> None:
     empty = Talk()
-    less, like = Critique("less war", "less", 7, named=True), Critique("something like Heat", "more", item=3, named=True)
+    less, like = Critique("less war", "less", 7, name=(5, 8)), Critique("something like Heat", "more", item=3, name=(15, 19))
     longer = empty.then([less]).then([like, less])
     assert empty == Talk() and longer.texts == ("less war", "something like Heat, but less war")
     assert longer.critiques == (less, like, less)

@@ -150,10 +150,10 @@ def test_every_phrasing_is_drilled_before_any_is_drilled_again() -> None:
     once = len(BOOK.more) + len(BOOK.less) + sum(len(phrases) for name in known for phrases in BOOK.indirect[name].values())
     for _ in range(2):
         said = [next(drilled) for _ in range(once)]
-        assert {one.text for one in said if not one.named} == {
+        assert {one.text for one in said if not one.name} == {
             phrase for name in known for phrases in BOOK.indirect[name].values() for phrase in phrases
         }
-        counts = Counter(one.aspect for one in said if one.named)
+        counts = Counter(one.aspect for one in said if one.name)
         assert len(counts) == len(ATTRIBUTES) and max(counts.values()) - min(counts.values()) <= 2
 
 
