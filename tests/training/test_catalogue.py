@@ -65,7 +65,8 @@ def test_rows_of_texts_do_not_depend_on_what_else_was_said(dataset: FeedbackData
     """As if every text of an item stood behind ten of feedback."""
     rows = np.where(dataset.item_text_row >= 0, dataset.item_text_row + 10, -1)
     texts = [*(f"said {n}" for n in range(10)), *dataset.texts]
-    moved = SimpleNamespace(item_table=dataset.item_table, item_text_row=rows, texts=texts)
+    same = {"item_table": dataset.item_table, "item_documents": dataset.item_documents}
+    moved = SimpleNamespace(**same, item_text_row=rows, texts=texts)
     catalogues = [Catalogue.from_dataset(one, attribute_min_items=1) for one in (dataset, moved)]
     assert catalogues[0].texts == catalogues[1].texts
     assert np.array_equal(catalogues[0].text_rows, catalogues[1].text_rows)
