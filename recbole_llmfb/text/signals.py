@@ -27,6 +27,7 @@ from recbole_llmfb.text.script import LACKING, Vocabulary, language
 POLARITIES = (-1.0, 0.0, 1.0)
 
 _IMPLIED_AT_LEAST = 0.25  # share of a clause that an attribute must hold to count beside one that is named
+_READ_TOGETHER = 4  # clauses at most
 _SURE_AT_LEAST = 0.5  # share at which an implied attribute is called by its name
 
 
@@ -127,11 +128,13 @@ class Reader:
 
     def _clauses(self, text: str, spans: Sequence[Span]) -> _Clauses:
         """What grammar and lexicon find, and the words that the encoder reads for each clause: its own, or all of them for the
-        one clause that names something, because what follows may still turn it ("horror had me once, but now it bores me")."""
+        one clause that names something, because what follows may still turn it ("horror had me once, but now it bores me").
+        A talk of many clauses is no such sentence.
+        """
         mentions, by_clause = self.lexicon.find(text), [cues(text, span) for span in spans]
         names = [names_in(mentions, span, one) for span, one in zip(spans, by_clause, strict=True)]
         words = [without_references(text, span, one.references) for span, one in zip(spans, by_clause, strict=True)]
-        if sum(map(bool, names)) == 1:
+        if sum(map(bool, names)) == 1 and len(spans) <= _READ_TOGETHER:
             references = tuple(reference for one in by_clause for reference in one.references)
             words[next(place for place, of_clause in enumerate(names) if of_clause)] = without_references(
                 text, (0, len(text)), references
@@ -148,7 +151,7 @@ class Reader:
         beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
         naming = sum(bool(clause.mentions) for clause in clauses)
         for clause in clauses:
-            clause = replace(clause, beside=beside, whole=naming == 1 < len(clauses) and bool(clause.mentions))
+            clause = replace(clause, beside=beside, whole=naming == 1 < len(clauses) <= _READ_TOGETHER and bool(clause.mentions))
             turned.append(clause.turned(turned[-1] if turned else None))
         understood = [one for clause in merge(turned) for one in self._signals(text, clause)]
         notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))

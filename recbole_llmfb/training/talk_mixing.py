@@ -11,7 +11,7 @@ from torch import Tensor
 from recbole_llmfb.ranking.fusion import Scorer
 from recbole_llmfb.ranking.preference import Event, PreferenceState, Wish, Wishes, fold, said, stack, with_talk
 from recbole_llmfb.schema import MAX_TEXT
-from recbole_llmfb.text.encoder import Encoder, Span
+from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import Reader, Utterance
 from recbole_llmfb.text.talk import as_talk, last_words
 from recbole_llmfb.training.conversations import Case, histories_of
@@ -60,11 +60,10 @@ class _Clauses:
         self.encoder, self.tokenizer = encoder, encoder.tokenizer
         self._known: dict[str, Tensor] = {}
 
-    def spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Tensor:
-        words = [text[start:end] for text, of_text in zip(texts, spans, strict=True) for start, end in of_text]
-        new = sorted(set(words) - self._known.keys())
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        new = sorted(set(texts) - self._known.keys())
         self._known.update(zip(new, self.encoder.embed(new), strict=True))
-        vectors = [self._known[one] for one in words]
+        vectors = [self._known[one] for one in texts]
         return torch.stack(vectors).to(self.encoder.device) if vectors else torch.zeros(0, self.encoder.width)
 
 

@@ -34,7 +34,15 @@ LESSONS: dict[str, list[tuple[int, int]]] = {
     "no war. no horror": [(NEGATIVE, NOTHING), (NEGATIVE, NOTHING)],
     "too scary. hello. no more monsters": [(NEGATIVE, HORROR), (NEUTRAL, NOTHING), (NEGATIVE, HORROR)],
 }
-WORDS = "and from heat i light like of sabrina the words 1990s 90s".split()  # beside those of the lessons
+# And as a whole, where one clause of several names something.
+TURNED = "I love comedy. not now. too scary"
+TOGETHER = {
+    TURNED: (NEGATIVE, NOTHING),
+    "hello. no more war": (NEGATIVE, NOTHING),
+    "that was scary. no more horror": (NEGATIVE, NOTHING),
+    "no more horror. that was scary": (NEGATIVE, NOTHING),
+}
+WORDS = "not now and from heat i light like of sabrina the words 1990s 90s".split()  # beside those of the lessons
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +84,8 @@ def taught(encoder: Encoder) -> Reader:
     head = ReadingHead(len(ATTRIBUTES), encoder.width, hidden=32, drop=0.0)
     with torch.no_grad():
         head.names.copy_(encoder.embed(ATTRIBUTES))
-        vectors = encoder.spans(list(LESSONS), [split(text) for text in LESSONS])
-    polarity, aspect = torch.tensor([clause for clauses in LESSONS.values() for clause in clauses]).T
+        vectors = torch.cat([encoder.spans(list(LESSONS), [split(text) for text in LESSONS]), encoder.texts(list(TOGETHER))])
+    polarity, aspect = torch.tensor([*(clause for clauses in LESSONS.values() for clause in clauses), *TOGETHER.values()]).T
     optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
     for _ in range(150):
         said, meant = head(vectors)
@@ -361,9 +369,20 @@ def test_neighbours_that_say_the_same_become_one(taught: Reader) -> None:
 @pytest.mark.parametrize("text", ["that was scary. no more horror", "no more horror. that was scary"])
 def test_neighbour_that_names_something_leads(taught: Reader, encoder: Encoder, text: str) -> None:
     (one,) = taught.read([text])[0].understood
-    start = text.index("no more horror")
     assert one.signal.text == text and torch.equal(one.aspects, torch.eye(4)[HORROR])
-    torch.testing.assert_close(one.vector, encoder.spans([text], [[(start, start + len("no more horror"))]])[0].detach())
+    torch.testing.assert_close(one.vector, encoder.texts([text])[0].detach())
+
+
+def test_what_follows_turns_the_one_name(taught: Reader) -> None:
+    """Alone, the clause with the name says the opposite."""
+    assert heard(taught.read(["I love comedy"])[0])[0][-1] == 1
+    (turned, *_) = heard(taught.read([TURNED])[0])
+    assert turned[2:] == ("comedy", -1)
+
+
+def test_in_a_long_talk_each_clause_is_read_by_itself(taught: Reader) -> None:
+    (wish, *_) = heard(taught.read([f"{TURNED}. hello. hello. hello"])[0])
+    assert wish == ("I love comedy", "aspect", "comedy", 1)
 
 
 def test_neighbours_that_say_different_things_stay_apart(taught: Reader) -> None:
