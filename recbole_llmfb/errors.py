@@ -54,3 +54,10 @@ class MissingExtraError(LlmfbError, ImportError):
 
     def __init__(self, name: str, library: str, *, extra: str, remedy: str = "") -> None:
         super().__init__(f"{name} needs {library}, which is not installed: pip install 'recbole-llmfb[{extra}]'{remedy}")
+
+
+class StoreError(LlmfbError):
+    """The database of the log cannot be used at the moment: locked, full or gone. Nothing was stored; try again."""
+
+    def __init__(self, problem: str, cause: str) -> None:
+        super().__init__(f"{problem} ({' '.join(cause.split())}): nothing was stored; try again when the database is back")

@@ -74,6 +74,15 @@ class Feedback(_Frozen):
         return self
 
 
+class Undo(_Frozen):
+    """A record that takes back an earlier feedback of the same user; the log keeps both. undoes: the id of that feedback."""
+
+    user: str = Field(min_length=1)
+    undoes: str = Field(min_length=1)
+    time: Time = Field(default_factory=lambda: datetime.now(UTC))
+    id: str = Field(default_factory=lambda: uuid4().hex, min_length=1)
+
+
 class Signal(_Frozen):
     """One thing that an utterance says about what its speaker wants.
 

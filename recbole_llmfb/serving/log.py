@@ -3,22 +3,40 @@
 `Log` is what a recommender needs of it. `MemoryLog` lives as long as the process; a store with the same methods outlives it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from recbole_llmfb.errors import UsageError
-from recbole_llmfb.schema import Feedback, Slate
+from recbole_llmfb.schema import Feedback, Slate, Undo
 from recbole_llmfb.text.signals import Utterance
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One feedback in the log. seq: counts the entries of its user, in the order in which they were appended."""
+    """One record in the log. seq: counts the entries of its user, in the order in which they were appended."""
+
+    seq: int
+    feedback: Feedback | Undo
+
+
+class Said(NamedTuple):
+    """A feedback that stands, with its place in the log."""
 
     seq: int
     feedback: Feedback
+
+
+def standing(entries: Iterable[Entry]) -> list[Said]:
+    """The feedback of a user's entries (all of them, in order) that was not taken back."""
+    entries = list(entries)
+    undone = {entry.feedback.undoes for entry in entries if isinstance(entry.feedback, Undo)}
+    return [
+        Said(entry.seq, entry.feedback)
+        for entry in entries
+        if isinstance(entry.feedback, Feedback) and entry.feedback.id not in undone
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,14 @@ class Log(Protocol):
 
         Raises:
             UsageError: the id belongs to feedback of another user.
+        """
+        ...
+
+    def undo(self, undo: Undo) -> Entry:
+        """Take a feedback back. To do so twice does no harm; an `undo` whose id is there already is not added again.
+
+        Raises:
+            UsageError: the user has no feedback of that id, or the undo's own id belongs to another user.
         """
         ...
 
@@ -77,11 +103,21 @@ class MemoryLog:
         self._lock = Lock()
 
     def append(self, feedback: Feedback) -> Entry:
+        return self._append(feedback)
+
+    def undo(self, undo: Undo) -> Entry:
+        with self._lock:
+            undone = self._by_id.get(undo.undoes)
+        if undone is None or undone.feedback.user != undo.user or isinstance(undone.feedback, Undo):
+            raise unknown_undo(undo.undoes, undo.user)
+        return self._append(undo)
+
+    def _append(self, feedback: Feedback | Undo) -> Entry:
         with self._lock:
             known = self._by_id.get(feedback.id)
             if known is not None:
                 if known.feedback.user != feedback.user:
-                    raise UsageError(f"feedback id {feedback.id!r} belongs to another user: give every feedback its own id")
+                    raise other_user(feedback.id)
                 return known
             of_user = self._entries.setdefault(feedback.user, [])
             entry = Entry(self._after.get(feedback.user, 0) + len(of_user) + 1, feedback)
@@ -110,3 +146,11 @@ class MemoryLog:
     def utterance(self, feedback: str, reader: str) -> Utterance | None:
         with self._lock:
             return self._utterances.get((feedback, reader))
+
+
+def other_user(name: str) -> UsageError:
+    return UsageError(f"feedback id {name!r} belongs to another user: give every feedback its own id")
+
+
+def unknown_undo(name: str, user: str) -> UsageError:
+    return UsageError(f"user {user!r} has no feedback {name!r} to take back: name the id of one of the user's own")

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
-from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Reading, Slate
+from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Reading, Slate, Undo
 from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_string, checked_text
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
-from recbole_llmfb.serving.log import Entry, Log, MemoryLog, Shown
+from recbole_llmfb.serving.log import Log, MemoryLog, Said, Shown, standing
 from recbole_llmfb.serving.recent import Recent
 from recbole_llmfb.serving.scoring import UserScorer
 from recbole_llmfb.text.encoder import Span
@@ -116,11 +116,36 @@ class Recommender:
         said = _of_one_user(feedback)
         user = said[0].user
         since, before = self._live(user)
-        said = [self.log.append(one).feedback for one in said]
+        said = [self._stored(one) for one in said]
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         seq, state = self._live(user)
         slate = self._slates.make(user, state, ask, heard=heard, before=before, unknown=self._listener.unknown(said))
         self._remember(slate, ask, since=since, seq=seq, answers=[one.id for one in said])
+        return slate
+
+    @torch.inference_mode()
+    def undo(
+        self,
+        user: str,
+        feedback: str,
+        k: int = 10,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        """Take back what a user said, by its id, and answer with the next slate; the log keeps both. Options as in `respond`.
+
+        Raises:
+            UsageError: the user has no feedback of that id; or as in `respond`.
+        """
+        ask = _ask(k, lang, exclude, diversity, now)
+        user, feedback = checked_ids("user and feedback", [user, feedback])
+        self.log.undo(Undo(user=user, undoes=feedback, time=ask.now))
+        seq, state = self._live(user)
+        slate = self._slates.make(user, state, ask)
+        self._remember(slate, ask, since=seq, seq=seq)
         return slate
 
     @torch.inference_mode()
@@ -194,42 +219,50 @@ class Recommender:
         if made.bundle != self.bundle.version:
             raise UsageError(f"slate {slate!r} was made by bundle {made.bundle}, this is {self.bundle.version}: load that one")
         entries = self.log.entries(made.user, upto=shown.seq)
-        state = self._fold(made.user, entries)
-        before = self._fold(made.user, [entry for entry in entries if entry.seq <= shown.since])
-        said = [entry.feedback for entry in entries if entry.feedback.id in shown.answers]
+        state = self._fold(made.user, standing(entries))
+        before = self._fold(made.user, standing(entry for entry in entries if entry.seq <= shown.since))
+        said = [one.feedback for one in standing(entries) if one.feedback.id in shown.answers]
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now)
         unknown = self._listener.unknown(said)
         again = self._slates.make(made.user, state, ask, heard=heard, before=before, unknown=unknown)
         return again.model_copy(update={"id": made.id})
 
+    def _stored(self, feedback: Feedback) -> Feedback:
+        """The feedback as the log has it: what was appended under its id first."""
+        kept = self.log.append(feedback).feedback
+        if isinstance(kept, Undo):
+            raise UsageError(f"feedback id {feedback.id!r} belongs to an undo: give every feedback its own id")
+        return kept
+
     def _live(self, user: str) -> tuple[int, PreferenceState]:
         """The user's state, and the `seq` of the last entry in it: what is kept, with what the log has since then."""
         seq, state = self._states.get(user) or (0, None)
         entries = self.log.entries(user, after=seq)
+        if state is not None and any(isinstance(entry.feedback, Undo) for entry in entries):
+            state, entries = None, self.log.entries(user, upto=entries[-1].seq)  # what is taken back is in the state already
         if state is None or entries:
-            state = self._fold(user, entries, state)
+            state = self._fold(user, standing(entries), state)
             seq = entries[-1].seq if entries else seq
             self._states.put(user, (seq, state))
         return seq, state
 
-    def _fold(self, user: str, entries: Sequence[Entry], state: PreferenceState | None = None) -> PreferenceState:
-        """The state after more entries of the log; without a state, from the user's history in the bundle on."""
+    def _fold(self, user: str, said: Sequence[Said], state: PreferenceState | None = None) -> PreferenceState:
+        """The state after more feedback of the log; without a state, from the user's history in the bundle on."""
         start = PreferenceState(self.bundle.histories.rows(user)) if state is None else state
-        said = [entry.feedback for entry in entries]
-        utterances = self._listener.utterances(said)
+        feedback = [one.feedback for one in said]
         learned = self.bundle.manifest.watermark.get(user, 0)
         events = [
-            self._listener.event(entry.feedback, utterance, learned=entry.seq <= learned)
-            for entry, utterance in zip(entries, utterances, strict=True)
+            self._listener.event(one.feedback, utterance, learned=one.seq <= learned)
+            for one, utterance in zip(said, self._listener.utterances(feedback), strict=True)
         ]
-        earlier = self._said_before(user, entries[0].seq) if entries else ()
-        return fold(start, self._listener.with_talk(events, said, earlier))
+        earlier = self._said_before(user, said[0].seq) if said else ()
+        return fold(start, self._listener.with_talk(events, feedback, earlier))
 
     def _said_before(self, user: str, seq: int) -> Sequence[Feedback]:
         """What the user said before an entry, where a whole talk counts."""
         entries = self.log.entries(user, upto=seq - 1) if self._listener.hears_talk else ()
-        return [entry.feedback for entry in entries]
+        return [one.feedback for one in standing(entries)]
 
     def _remember(self, slate: Slate, ask: Ask, *, since: int, seq: int, answers: Sequence[str] = ()) -> None:
         self.log.append_slate(Shown(slate, since, seq, tuple(answers), ask.k, ask.exclude, ask.diversity))

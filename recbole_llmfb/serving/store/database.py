@@ -1,0 +1,145 @@
+"""One way to SQLite and to PostgreSQL: an engine with the right settings, sessions, and tables at the newest version.
+
+SQLite needs no set-up and belongs on a local disk. Its write-ahead log lets readers and one writer work at once;
+`synchronous=NORMAL` survives the death of the process, and `durable` (FULL) the loss of power as well.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlmodel import Session
+
+from recbole_llmfb.errors import StoreError, UsageError
+
+_DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_WAIT_SECONDS = 10.0
+_WRITES = "llmfb_writes"
+_MIGRATING = 7_206_173_914_405_217_001  # of the advisory lock; any number that nobody else takes
+
+
+class Database:
+    """A database whose tables are ready. Safe to use from several threads and processes."""
+
+    def __init__(self, url: str, *, durable: bool = False, wait: float = _WAIT_SECONDS) -> None:
+        """Open the database, make what it lacks, and bring its tables to the newest version.
+
+        Args:
+            url: `sqlite:///feedback.db`, or `postgresql://user:password@host/name`.
+            durable: SQLite loses nothing when the power fails; commits take longer. PostgreSQL does so anyway.
+            wait: seconds to wait for another writer or for a connection.
+
+        Raises:
+            UsageError: not a URL of one of the two.
+            StoreError: the database cannot be reached, or its tables are newer than this version knows.
+        """
+        self.url = _url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and self.url.database and self.url.database != ":memory:":
+            Path(self.url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _sqlite(self.url, durable, wait) if self.is_sqlite else _postgresql(self.url, wait)
+        with failures("its tables cannot be brought up to date"):
+            self._migrate()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one moment of the database."""
+        with failures("the log cannot be read"), Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that is committed at its end, or rolled back. SQLite has one writer at a time; others wait for their turn."""
+        with failures("the log cannot be written"), Session(self.engine.execution_options(**{_WRITES: True})) as session:
+            yield session
+            session.commit()
+
+    def lock(self, session: Session, number: int) -> None:
+        """Wait until no other transaction holds this number, and hold it until the end of this one.
+
+        SQLite's writers are alone without it.
+        """
+        if not self.is_sqlite:
+            session.connection().execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        """Bring the tables up to date; of several processes that start at once, one does, and the others wait."""
+        with self.engine.execution_options(**{_WRITES: True}).begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATING})
+            upgrade(connection)
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Alembic's upgrade inside the transaction of a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+@contextmanager
+def failures(problem: str) -> Iterator[None]:
+    """Turn what a database says when it is locked, full or gone into an error that can be acted on: try again.
+
+    Raises:
+        StoreError: instead of the driver's own.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise StoreError(problem, str(getattr(error, "orig", None) or error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreError(problem, str(error.orig)) from error
+        raise
+
+
+def _url(url: str) -> URL:
+    remedy = "give sqlite:///feedback.db or postgresql://user:password@host/name"
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(f"database {url!r} is no URL: {remedy}") from error
+    backend = parsed.get_backend_name()
+    if backend not in _DIALECTS:
+        raise UsageError(f"database of the kind {backend!r}: {remedy}")
+    return parsed.set(drivername=_DIALECTS[backend])
+
+
+def _sqlite(url: URL, durable: bool, wait: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": wait, "check_same_thread": False}, pool_timeout=wait)
+
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver would begin a transaction too late, and not before reading
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={'FULL' if durable else 'NORMAL'}",
+            f"busy_timeout={int(1000 * wait)}",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def _postgresql(url: URL, wait: float) -> Engine:
+    """Writers of one user queue behind an advisory lock and then must see each other, hence READ COMMITTED, the default."""
+    options = {"connect_timeout": max(1, int(wait)), "options": f"-c lock_timeout={int(1000 * wait)}"}
+    return create_engine(url, connect_args=options, pool_pre_ping=True, pool_timeout=wait, pool_size=10, max_overflow=20)
