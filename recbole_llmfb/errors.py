@@ -57,7 +57,7 @@ class MissingExtraError(LlmfbError, ImportError):
 
 
 class StoreError(LlmfbError):
-    """The database of the log cannot be used at the moment: locked, full or gone. Nothing was stored; try again."""
+    """The database of the log cannot be used now: locked, full, gone, or newer than this program. Nothing was stored."""
 
-    def __init__(self, problem: str, cause: str) -> None:
-        super().__init__(f"{problem} ({' '.join(cause.split())}): nothing was stored; try again when the database is back")
+    def __init__(self, problem: str, cause: str, *, remedy: str = "try again when the database is back") -> None:
+        super().__init__(f"{problem} ({' '.join(cause.split())}): nothing was stored; {remedy}")

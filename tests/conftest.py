@@ -23,6 +23,8 @@ from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import NEGATIVE, NEUTRAL, POSITIVE, ReadingHead
 
+pytest_plugins = ["databases"]
+
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("project")
 torch.set_num_threads(1)  # the models of tests are too small for two: they would only wait for each other

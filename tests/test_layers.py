@@ -37,7 +37,7 @@ LAYERS = {
     "ranking": _layer("schema", libraries="torch"),
     "bundle": _layer("files", "text", "ranking", libraries="numpy pandas pyarrow"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),
-    "serving": _layer("bundle", libraries="fastapi httpx sqlalchemy sqlmodel starlette uvicorn"),
+    "serving": _layer("bundle", libraries="alembic fastapi httpx sqlalchemy sqlmodel starlette uvicorn"),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
     "cli": _layer("convert", "evaluation", libraries="rich typer"),

@@ -103,7 +103,7 @@ class SqlLog:
 
     def slate(self, slate: str) -> Shown | None:
         with self.database.reading() as session:
-            row = session.get(SlateRow, slate) if _can_be_stored(slate) else None
+            row = session.get(SlateRow, slate) if "\0" not in slate else None
             if row is None:
                 return None
             made = Slate.model_validate_json(row.body)
@@ -225,18 +225,12 @@ def _number(name: str) -> int:
 
 
 def _storable(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields, if a database can hold them all.
+    """The fields, if every database can hold them.
 
     Raises:
-        UsageError: a text with a NUL character, or half of a surrogate pair.
+        UsageError: a text with a NUL character, for which PostgreSQL has no place.
     """
     for name, value in fields.items():
-        if isinstance(value, str) and not _can_be_stored(value):
-            raise UsageError(
-                f"{name}={value[:80]!r} holds a character that no database takes (NUL or half of a pair): leave it out"
-            )
+        if isinstance(value, str) and "\0" in value:
+            raise UsageError(f"{name}={value[:80]!r} holds a NUL character, which no database takes: leave it out")
     return fields
-
-
-def _can_be_stored(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
