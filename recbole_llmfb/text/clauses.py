@@ -24,7 +24,8 @@ _SOFT = re.compile(
 _TURN = re.compile(
     rf"\s+(?={TURNING})|\s+(?=without\s+(?:\S+\s+){{0,3}}\S+\s*(?:$|[,.;!?]))|\s+(?=with no\s)|"
     r"\s+(?=(?:that|which|who)\s+(?:is|are|was|were|has|have|do|does)(?:n['’]t|\s+not|\s+no)\b)|"
-    r"(?<!more)(?<!less)(?<!fewer)\s+(?=and (?:less|more|fewer|no|nothing|without)\b)|"
+    r"(?<!more)(?<!less)(?<!fewer)\s+(?=and (?:less|more|fewer|no|nothing|without)\b)|(?<!better)\s+(?=yet (?:not|no|never)\b)|"
+    r"\s+(?=and not \w+s\s*(?:$|[,.;!]))|"
     r"(?=而不是)|(?:^|[，。；！？])[^既，。；！？]{2,}?(?=也不[看想要喜])|(?<=..)(?=不如[看来选])",
     re.I,
 )

@@ -54,13 +54,15 @@ HEDGE = _any(
     "maybe", "perhaps", "possibly", "probably", "somewhat", "slightly", "might", "kinda", "sorta", "dunno", "more or less",
     "i guess", "i suppose", "i don['’]?t know", "not (?:so |too |really |entirely |quite |all that )?(?:sure|certain)",
     r"(?<!that )(?<!this )(?<!what )(?<!any )(?<!some )(?<!same )(?<!the )(?<!another )(?<!every )(?<!my )(?:kind|sort) of",
-    "a (?:little|bit|tad)",
-    zh="也许|或许|可能|大概|有点|有些|稍微|略微|好像|不太确定|不确定",
+    "a (?:little|bit|tad)(?! (?:sister|brother|girl|boy|kid|child|one|bird|birdie|dog|cat|while|help))",
+    "i think (?:i(?:['’]?d)?|we)", "not really(?! sure)", "(?:do|does|did|is|are|was|were)n['’]?t really",
+    zh="也许|或许|可能|大概|有点|有些|稍微|略微|好像|不太|不确定|吧(?=$|[，。！])",
 )  # fmt: skip
 # Negations in form that are none in meaning.
 NO_NEGATION = _any(
     "(?:can['’]?t|cannot|can never|never|couldn['’]?t) (?:get |have |see )?(?:too much|too many|enough)",
-    "not (?:nearly )?enough",
+    "not (?:nearly )?enough", "couldn['’]?t care less",
+    "who (?:does(?:n['’]?t| not) (?:love|enjoy)|would(?:n['’]?t| not) (?:love|like|want|enjoy))",
     "(?:isn|aren|wasn|weren|don|doesn|didn|hasn|haven)['’]?t (?:\\w+ ){0,3}?enough",
     "nothing (?:beats?|tops?|compares?|better|but|except|other than|against)",
     "(?:can['’]?t|cannot) (?:wait|resist|go wrong|live without|beat|fault)", "no (?:problem|objections?|issues?) (?:with|to)",
@@ -91,6 +93,7 @@ REJECTING = _any(
     "say no",
     "tired",
     "bored",
+    "care less",
 )
 SCOPE_END = re.compile(r"\b(?:but|because|since|unless|until|if|when|while|then|instead)\b|[;:.!?。；！？，]", re.I)
 NEAR = 16  # characters between a negation and a word of rejection that it takes back
@@ -110,6 +113,8 @@ ASKING = re.compile(
     r"who(?:['’]s| is| was)? (?:plays?|played|direct(?:s|ed)|stars?|starred|wrote|made|acts?|acted|in|the|it|that)\b|"
     r"when (?:was|were|did)\b|how (?:old|scary|violent|sad|funny|good|bad|is|was|are|did)\b|how long (?:is|was|does|are)\b|"
     r"where (?:is it|was it|does it|did (?:it|they|he|she))\b|"
+    r"where can (?:i|we) (?:watch|stream|rent|buy) (?:it|this|that)\b|what can you do\b|do you know (?-i:[A-Z])|"
+    r"what(?:['’]s| is| was) [^,.;!?]+ about\s*(?:\?|$)|"
     r"(?:what|which) (?:year|language|country|actors?)\b|what happens\b|whose\b|"
     r"what(?:['’]s| is| was| are)\s+(?:it|this|that|the (?:plot|story|rating|runtime|ending|title|name))\b|"
     r"(?:have|had) you (?:\w+ )?(?:seen|watched|heard|read|ever)\b|has (?:it|he|she|anyone|anybody)\b|"
@@ -124,11 +129,15 @@ COURTESY = re.compile(
     re.I,
 )
 
+_NAME = r"(?-i:[A-Z0-9][\w'’]*(?:\s+(?:(?:of|and|the|in)\s+)*[A-Z0-9][\w'’]*)*)"
 COMPARED = re.compile(
     r"\b(?!other|rather|never|over|further)(?:\w{2,}er|(?:more|less|fewer) (?!like\b)(?:\w+ ){0,2}?\w+)\s+"
     r"(?P<than>than\s+(?!(?:i|you|we|they|he|she|anyone|my|enough|necessary|needed)\b).+?)(?=\s+(?:and|but|or)\s+(?:\w+er|more|less)\b|\s+please\b|[,;.!?]|$)|"
     r"\b(?:as|so)\s+(?!good|great|much|well|many|soon|long as|far)(?:\w+\s+){1,3}?(?P<as>as\s+.+?)(?=\s+please\b|[,;.!?]|$)|"
-    r"(?P<bi>比(?!起)[^更还再要]+)(?=[更还再要])|(?:没有|不像)(?P<mei>[^那这]+)(?=[那这]么)|像(?P<namo>[^那这]+)(?=[那这]么)|"
+    r"\b(?:not|n['’]?t) as long (?P<long>as\s+.+?)(?=\s+please\b|[,;.!?]|$)|"
+    rf"(?P<unlike>\b(?:compared (?:to|with)|unlike)\s+(?:the\s+)?{_NAME})|"
+    r"(?P<bi>比(?!起)[^更还再要]+)(?=[更还再要])|(?P<bititle>比《[^》]+》)|(?:没有|不像)(?P<mei>[^那这]+)(?=[那这]么)|"
+    r"像(?P<namo>[^那这]+)(?=[那这](?:么|样(?!的)))|"
     r"(?P<yiyang>[像跟和].+?一样)(?!的)",
     re.I,
 )

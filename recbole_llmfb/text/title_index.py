@@ -14,7 +14,7 @@ from recbole_llmfb.text.titles import Name, display_title, spoken_titles, title_
 
 WORD = re.compile(r"[一-鿿]|[^\W一-鿿]+(?:['’][^\W一-鿿]+)*")
 _YEAR_BEHIND = re.compile(
-    r"[!?.]?\s*(?:[(（]\s*([12]\d{3})\s*[)）]|,?\s*(?:from|of|in)\s+((?:19|20)\d\d)\b|,?\s*((?:19|20)\d\d)\b(?!['’]?s))"
+    r"[!?.]?[》」]?\s*(?:[(（]\s*([12]\d{3})\s*[)）]|,?\s*(?:from|of|in)\s+((?:19|20)\d\d)\b|,?\s*((?:19|20)\d\d)\b(?!['’]?s))"
 )
 _YEAR_BEFORE = re.compile(
     r"\b((?:19|20)\d\d)(?:['’]s)?\s+(?:(?:film|movie|version|one|remake|original)\s+(?:of\s+)?)?(?:the\s+)?$|"

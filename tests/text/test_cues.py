@@ -11,7 +11,7 @@ from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.lexicon import Lexicon, Mention
 
 ENTRIES = load_utterances()
-TITLES = sorted({title for entry in ENTRIES for title in entry.titles} | {"Sabrina (1954)", "Sabrina (1995)"})
+TITLES = sorted({title for entry in ENTRIES for title in entry.titles} | {"Sabrina (1954)", "Sabrina (1995)", "Cape Fear (1962)"})
 LEXICON = Lexicon(["comedy", "horror", "western"], TITLES)
 
 
