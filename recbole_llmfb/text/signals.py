@@ -37,18 +37,21 @@ class ReadingHead(nn.Module):
     Attributes are known by the vectors of their names, so that a new one needs no training: `names` (A, D), a buffer. So is
     `neutral_from`: the probability of small talk from which a clause that names nothing says nothing; and `temperature` (2,) of
     polarity and attributes, which makes probabilities as sure as they are right on phrasings that training did not see
-    (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017). Both are tuned on validation.
+    (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017); and `lean` (3,), added to the logits of polarity, so that
+    neither direction is read more often than it is meant. All are tuned on validation.
     """
 
     names: Tensor
     neutral_from: Tensor
     temperature: Tensor
+    lean: Tensor
 
     def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2) -> None:
         super().__init__()
         self.register_buffer("names", torch.zeros(n_attributes, width))
         self.register_buffer("neutral_from", torch.tensor(0.5))
         self.register_buffer("temperature", torch.ones(2))
+        self.register_buffer("lean", torch.zeros(3))
         self.polarity = nn.Sequential(
             nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, 3)
         )
@@ -66,7 +69,7 @@ class ReadingHead(nn.Module):
         polarity, implied = self.polarity(spread), torch.cat([alike, self.nothing.expand(len(vectors), 1)], dim=1)
         if self.training:
             return polarity, implied
-        return polarity / self.temperature[0], implied / self.temperature[1]
+        return polarity / self.temperature[0] + self.lean, implied / self.temperature[1]
 
 
 @dataclass(frozen=True, slots=True)

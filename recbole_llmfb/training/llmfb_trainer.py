@@ -3,6 +3,7 @@ tuned on validation."""
 
 from typing import Any
 
+import numpy as np
 import torch
 from recbole.trainer import Trainer
 from torch import optim
@@ -73,6 +74,9 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
             _, result = super()._valid_epoch(valid_data, show_progress)
             return result[TALK_GAIN], result
         score, result = super()._valid_epoch(valid_data, show_progress)
+        if self.model.encoder.tuned:
+            # The latest is the best: before its rate has fallen, an encoder sways between the directions of what is said.
+            self.best_valid_score = -np.inf
         weight = self.config["valid_weight_critique"]
         if weight and len(self.model.catalogue.attributes):
             result["critique_ndcg"] = tune_scales(self.model, valid_data)

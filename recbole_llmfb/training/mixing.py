@@ -10,7 +10,7 @@ from scipy.stats import binom
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from recbole_llmfb.text.signals import NEUTRAL
+from recbole_llmfb.text.signals import NEUTRAL, POLARITIES
 from recbole_llmfb.training.critic import Wording, is_critic_holdout
 from recbole_llmfb.training.episodes import SLATE_SIZE, Talk, hearing, run_episodes
 from recbole_llmfb.training.lessons import every_phrasing
@@ -24,6 +24,7 @@ _TALK_TAKEN_FOR_WISHES = 0.02  # at most, with 95 % confidence
 _CONFIDENCE = 0.95
 _NEUTRAL_FROM_AT_MOST = 0.5
 _TEMPERATURES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0)
+_LEANS = (0.0, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, 0.45, -0.45, 0.6, -0.6, 0.8, -0.8, 1.0, -1.0)
 _SCALES = (3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 _EPISODES = 600
 _BATCH = 256
@@ -65,24 +66,27 @@ def tune_mix(model: Any, valid_data: Any) -> float:
 
 @torch.no_grad()
 def calibrate(model: Any) -> None:
-    """Set `head.temperature` and `head.neutral_from` from validation's phrasings.
+    """Set `head.temperature`, `head.lean` and `head.neutral_from` from validation's phrasings.
 
-    Temperatures minimise the negative log-likelihood. From `neutral_from` on a clause says nothing: it is as large as can be with
-    95 % confidence that at most two of a hundred neutral utterances are taken for a wish.
+    Temperatures and lean minimise the negative log-likelihood. From `neutral_from` on a clause says nothing: it is as large as
+    can be with 95 % confidence that at most two of a hundred neutral utterances are taken for a wish.
     """
     lessons = [lesson for lesson in every_phrasing(model.critic("valid"), np.random.default_rng(0)) if lesson.clauses]
     clauses = [clause for lesson in lessons for clause in lesson.clauses]
     head = model.head
     head.temperature.fill_(1.0)
+    head.lean.zero_()
     vectors = model.encoder.embed([lesson.said(clause) for lesson in lessons for clause in lesson.clauses])
     read = [head(part.to(head.names.device)) for part in torch.split(vectors, _BATCH)]
     polarity, implied = (torch.cat(logits).cpu() for logits in zip(*read, strict=True))
     about = [position for position, clause in enumerate(clauses) if clause.aspects]
     labels = torch.tensor([clause.polarity for clause in clauses])
     meant = torch.tensor([clauses[position].aspects[0] for position in about])
-    head.temperature.copy_(torch.tensor([best_temperature(polarity, labels), best_temperature(implied[about], meant)]))
-    chance = (polarity / head.temperature[0].cpu()).softmax(dim=1)[:, NEUTRAL]
-    of_lessons = chance.split([len(lesson.clauses) for lesson in lessons])
+    temperature, lean = best_calibration(polarity, labels)
+    head.temperature.copy_(torch.tensor([temperature, best_temperature(implied[about], meant)]))
+    head.lean.copy_(lean)
+    chance = (polarity / temperature + lean).softmax(dim=1)[:, NEUTRAL]
+    of_lessons = torch.split(chance, [len(lesson.clauses) for lesson in lessons])
     least = sorted(float(of.min()) for of, lesson in zip(of_lessons, lessons, strict=True) if lesson.is_talk)
     if least:
         head.neutral_from.fill_(min(least[_let_through(len(least))], _NEUTRAL_FROM_AT_MOST))
@@ -143,11 +147,19 @@ def tune_scales(model: Any, valid_data: Any) -> float:
     return round(gains[scales].mean().item(), 4)
 
 
-def best_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature of `_TEMPERATURES` with the smallest cross-entropy; 1 without labels."""
+def best_calibration(logits: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    """Temperature, and what to add to the logits of `POLARITIES` to favour one direction over the other, with the smallest
+    cross-entropy together: (S, 3) logits -> a number and (3,)."""
+    leans = [lean * torch.tensor(POLARITIES) for lean in _LEANS]
+    found = [(best_temperature(logits, labels, lean), lean) for lean in leans]
+    return min(found, key=lambda pair: float(cross_entropy(logits / pair[0] + pair[1], labels)))
+
+
+def best_temperature(logits: Tensor, labels: Tensor, lean: Tensor | float = 0.0) -> float:
+    """The temperature of `_TEMPERATURES` with the smallest cross-entropy of logits / temperature + lean; 1 without labels."""
     if not len(labels):
         return 1.0
-    return min(_TEMPERATURES, key=lambda temperature: float(cross_entropy(logits / temperature, labels)))
+    return min(_TEMPERATURES, key=lambda temperature: float(cross_entropy(logits / temperature + lean, labels)))
 
 
 def _ndcg(scores: Tensor, seen: Tensor, positives: Tensor) -> float:

@@ -14,7 +14,7 @@ from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import NEUTRAL, ReadingHead
 from recbole_llmfb.training.critic import Critic
-from recbole_llmfb.training.mixing import best_temperature, calibrate, tune_mix
+from recbole_llmfb.training.mixing import best_calibration, best_temperature, calibrate, tune_mix
 from recbole_llmfb.training.phrases import PhraseBook, Share, load_phrase_book
 
 ITEMS, USERS = 40, 30
@@ -147,6 +147,15 @@ def test_temperature_undoes_an_exaggeration() -> None:
     labels = torch.multinomial(honest.softmax(dim=1), 1)[:, 0]
     for exaggeration in (1.0, 2.0, 4.0):
         assert best_temperature(exaggeration * honest, labels) == pytest.approx(exaggeration)
+
+
+def test_lean_undoes_a_bias_towards_one_direction() -> None:
+    torch.manual_seed(0)
+    honest = torch.randn(4000, 3) * 1.5
+    labels = torch.multinomial(honest.softmax(dim=1), 1)[:, 0]
+    for bias in (0.0, 0.8, -0.6):
+        temperature, lean = best_calibration(honest + bias * torch.tensor([-1.0, 0.0, 1.0]), labels)
+        assert temperature == 1.0 and lean.tolist() == pytest.approx([bias, 0.0, -bias], abs=0.11)
 
 
 def test_a_head_that_knows_nothing_is_told_to_be_unsure(tiny_encoder: Encoder) -> None:
