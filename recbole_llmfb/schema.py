@@ -13,6 +13,8 @@ Part = Literal["collaborative", "text", "feedback", "bias"]
 PARTS: tuple[Part, ...] = ("collaborative", "text", "feedback", "bias")
 Language = Literal["en", "zh"]
 SignalKind = Literal["aspect", "item", "intent"]
+Stance = Literal["accept", "reject"]
+STANCES: tuple[Stance | None, ...] = (None, "accept", "reject")
 
 MAX_TEXT = 2000
 NEUTRAL_RATING = 3.0
@@ -91,11 +93,16 @@ class Signal(_Frozen):
 
 
 class Reading(_Frozen):
-    """What was understood of one utterance; without signals, `reason` says why nothing was."""
+    """What was understood of one utterance; without signals, `reason` says why nothing was.
+
+    stance: towards what was shown, where a signal's polarity is towards what it names ("a comedy would be better" wants comedy,
+    and rejects the list); None for neither, and where nothing was trained to read it.
+    """
 
     text: str
     signals: tuple[Signal, ...] = ()
     reason: str | None = None
+    stance: Stance | None = None
     language: str = "en"
 
     def __len__(self) -> int:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from recbole_llmfb.schema import Reading, Signal
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.schema import STANCES, Reading, Signal, Stance
 from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Encoder, Span
 from recbole_llmfb.text.lexicon import Lexicon, Mention
@@ -31,35 +32,52 @@ class ReadingHead(nn.Module):
     `neutral_from`: the probability of small talk from which a clause that names nothing says nothing; and `temperature` (2,) of
     polarity and attributes, which makes probabilities as sure as they are right on phrasings that training did not see
     (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017). Both are tuned on validation.
+
+    `stance` towards what was shown, from the vector of a whole utterance, is there where labelled texts train it.
     """
 
     names: Tensor
     neutral_from: Tensor
     temperature: Tensor
 
-    def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2) -> None:
+    def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2, stance: bool = False) -> None:
         super().__init__()
         self.register_buffer("names", torch.zeros(n_attributes, width))
         self.register_buffer("neutral_from", torch.tensor(0.5))
         self.register_buffer("temperature", torch.ones(2))
-        self.polarity = nn.Sequential(
-            nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, 3)
-        )
+        self.polarity = _classifier(width, hidden, len(POLARITIES), drop)
         self.query = nn.Sequential(nn.Dropout(drop), nn.Linear(width, hidden))
         self.key = nn.Linear(width, hidden, bias=False)
         self.residual = nn.Parameter(torch.zeros(n_attributes, hidden))
         self.scale = nn.Parameter(torch.tensor(10.0))
         self.nothing = nn.Parameter(torch.tensor(2.0))
+        self.stance = _classifier(width, hidden, len(STANCES), drop) if stance else None
 
     def forward(self, vectors: Tensor, names: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(S, D) -> logits of `POLARITIES` (S, 3) and of the attributes, the last column for none of them (S, A + 1)."""
         keys = self.key(self.names if names is None else names) + self.residual
-        spread = vectors * vectors.shape[1] ** 0.5  # unit vectors have entries far below 1, from which layers learn slowly
+        spread = _spread(vectors)
         alike = self.scale * normalize(self.query(spread), dim=1) @ normalize(keys, dim=1).T
         polarity, implied = self.polarity(spread), torch.cat([alike, self.nothing.expand(len(vectors), 1)], dim=1)
         if self.training:
             return polarity, implied
         return polarity / self.temperature[0], implied / self.temperature[1]
+
+    def stances(self, vectors: Tensor) -> Tensor:
+        """Vectors of whole utterances (B, D) -> logits of `STANCES` (B, 3). Raises UsageError for a head without stance."""
+        if self.stance is None:
+            raise UsageError("this head reads no stance: train with `labelled_texts`")
+        logits: Tensor = self.stance(_spread(vectors))
+        return logits
+
+
+def _classifier(width: int, hidden: int, classes: int, drop: float) -> nn.Sequential:
+    return nn.Sequential(nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, classes))
+
+
+def _spread(vectors: Tensor) -> Tensor:
+    """Unit vectors have entries far below 1, from which layers learn slowly."""
+    return vectors * float(vectors.shape[1] ** 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +137,17 @@ class Reader:
             vectors = self.encoder.spans([texts[i] for i in chosen], [clauses[i] for i in chosen])
             polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
             rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
-            for i in chosen:
+            stances = self._stances([texts[i] for i in chosen])
+            for i, stance in zip(chosen, stances, strict=True):
                 read = [_Clause(span, *next(rows), neutral_from) for span in clauses[i]]
-                answer[i] = self._utterance(texts[i], read)
+                answer[i] = self._utterance(texts[i], read, stance)
         return answer
+
+    def _stances(self, texts: Sequence[str]) -> list[Stance | None]:
+        """Towards what was shown, which clauses by themselves do not tell; None for all where the head has not learned it."""
+        if self.head.stance is None:
+            return [None] * len(texts)
+        return [STANCES[row] for row in self.head.stances(self.encoder.texts(texts)).argmax(dim=1).tolist()]
 
     def _unreadable(self, text: str, spans: Sequence[Span]) -> str | None:
         if not spans:
@@ -133,7 +158,7 @@ class Reader:
             return "the encoder's vocabulary lacks most of this text's characters"
         return None
 
-    def _utterance(self, text: str, clauses: Sequence[_Clause]) -> Utterance:
+    def _utterance(self, text: str, clauses: Sequence[_Clause], stance: Stance | None) -> Utterance:
         mentions = self.lexicon.find(text)
         named = [
             replace(clause, mentions=tuple(m for m in mentions if clause.span[0] <= m.span[0] < clause.span[1]))
@@ -141,7 +166,8 @@ class Reader:
         ]
         understood = [one for clause in _merge(named) for one in self._signals(text, clause)]
         reason = None if understood else "no wish was understood in this"
-        return Utterance(Reading(text=text, signals=tuple(one.signal for one in understood), reason=reason), tuple(understood))
+        signals = tuple(one.signal for one in understood)
+        return Utterance(Reading(text=text, signals=signals, reason=reason, stance=stance), tuple(understood))
 
     def _signals(self, text: str, clause: _Clause) -> list[Understood]:
         """Signals of one clause: one for each name in it, and one for what it implies."""

@@ -21,13 +21,13 @@ _INSIDE = {
 _WHOLE = {
     **dict.fromkeys("eval_step stopping_step seed encoder_warmup_steps critic_lessons".split(), 0),
     **dict.fromkeys("epochs train_batch_size eval_batch_size lora_rank rank factor_width autoencoder_hidden".split(), 1),
-    **dict.fromkeys("fusion_rows_per_step critic_slate_size attribute_min_items".split(), 1),
+    **dict.fromkeys("fusion_rows_per_step critic_slate_size attribute_min_items labelled_texts_per_step".split(), 1),
     **{"linear_folds": 2, "encoder_max_tokens": 3, "encoder_texts_per_step": 8},
 }
 _ABOVE_ZERO = frozenset("learning_rate linear_ridge factor_ridge feedback_half_life_days".split())
 _FROM_ZERO = frozenset(
     "encoder_learning_rate weight_decay linear_text_weight linear_attribute_weight linear_user_power loss_weight_reading "
-    "loss_weight_fusion loss_weight_autoencoder valid_weight_critique".split()
+    "loss_weight_fusion loss_weight_autoencoder loss_weight_stance valid_weight_critique".split()
 )
 _SHARES = frozenset("encoder_dropout autoencoder_drop".split())
 _FLAGS = frozenset("refit_all use_gpu".split())

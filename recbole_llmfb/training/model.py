@@ -23,9 +23,11 @@ from recbole_llmfb.training.critic import Critic, is_critic_holdout
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
 from recbole_llmfb.training.heard import Heard
+from recbole_llmfb.training.labels import read_labels
 from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
 from recbole_llmfb.training.objectives import reading_loss, soft_wishes
 from recbole_llmfb.training.phrases import load_phrase_book
+from recbole_llmfb.training.stances import StanceLessons
 from recbole_llmfb.training.tuning import TunedEncoder
 
 FORMS = ("linear", "factor", "autoencoder")
@@ -53,7 +55,9 @@ class LLMFB(GeneralRecommender):
         )
         attributes = self.catalogue.attributes
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
-        self.head = ReadingHead(len(attributes), self.encoder.width)
+        labelled = read_labels(config["labelled_texts"] or ())
+        self.stances = StanceLessons(labelled) if labelled else None
+        self.head = ReadingHead(len(attributes), self.encoder.width, stance=bool(labelled))
         self.reader = Reader(self.encoder, self.head, Lexicon(attributes, self.catalogue.titles), self.catalogue.ids)
         like = (len(attributes), self.encoder.width)
         self.heard = Heard(dataset, half_life=config["feedback_half_life_days"] * DAY, like=like)
@@ -118,6 +122,7 @@ class LLMFB(GeneralRecommender):
         targets = self.lesson_rows.tolist()
         self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
         self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses], dtype=torch.float16)
+        self.encoder.keep(self.stances.texts if self.stances else [], dtype=torch.float16)
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""
@@ -157,6 +162,9 @@ class LLMFB(GeneralRecommender):
             chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
             reading, critiqued = self._lesson_losses(chosen)
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
+        if self.stances:
+            rows = self.stances.drawn(config["labelled_texts_per_step"])
+            losses.append(config["loss_weight_stance"] * self.stances.loss(self.encoder, self.head, rows))
         return tuple(losses)
 
     def _ranking_loss(self, interaction: Any) -> Tensor:
