@@ -90,19 +90,31 @@ def tune(config: Config, override: Override = None, as_json: AsJson = False) -> 
 
 @app.command()
 def evaluate(
-    bundle: BundlePath,
+    bundle: Annotated[Path | None, typer.Argument(help="A bundle, or a folder of bundles (its champion).")] = None,
     episodes: Annotated[int, typer.Option(help="Simulated conversations.", min=10)] = 2000,
     phrase_book: Annotated[Path | None, typer.Option(help="Another phrase book for the simulated users.")] = None,
     behaviour: Annotated[bool, typer.Option("--behaviour", help="Judge how it reads written utterances, alone.")] = False,
+    labels: Annotated[list[Path] | None, typer.Option(help="Texts with the stance of people; may be repeated.")] = None,
+    folds: Annotated[int, typer.Option(help="Without a bundle: folds of the labels' seekers.", min=2)] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a bundle on what its training held out: RecBole's metrics, and simulated users who criticise."""
-    if behaviour:
+    """Judge a bundle on what its training held out: RecBole's metrics, and simulated users who criticise.
+
+    With --labels, judge how the stance of people is read: by the bundle, or without one by cross-validation.
+    """
+    if bundle is None and not labels:
+        raise UsageError("evaluate needs a BUNDLE, or --labels FILE")
+    if behaviour and bundle:
         _behaviour(bundle, as_json=as_json)
         return
+    from recbole_llmfb.evaluation import stance
     from recbole_llmfb.evaluation.evaluate import evaluate as judge
 
-    report = judge(bundle, episodes=episodes, phrase_book=phrase_book)
+    report: Any
+    if labels:
+        report = stance.judge(bundle, labels) if bundle else stance.cross_validate(labels, folds=folds)
+    elif bundle:
+        report = judge(bundle, episodes=episodes, phrase_book=phrase_book)
     if as_json:
         _print_json(report.as_dict())
     else:
@@ -151,7 +163,10 @@ def recommend(
 @app.command()
 def convert(
     kind: Annotated[
-        str, typer.Argument(help="amazon-reviews, yelp, movielens, inspired, redial, conversation-movies, cpcd, jsonl.")
+        str,
+        typer.Argument(
+            help="amazon-reviews, yelp, movielens, inspired, redial, conversation-movies, cpcd, iard, user-satisfaction, jsonl."
+        ),
     ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A file or a folder, gzipped or not.")],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="The new folder for the atomic files.")],

@@ -13,6 +13,8 @@ Part = Literal["collaborative", "text", "feedback", "bias"]
 PARTS: tuple[Part, ...] = ("collaborative", "text", "feedback", "bias")
 Language = Literal["en", "zh"]
 SignalKind = Literal["aspect", "item", "intent"]
+Stance = Literal["accept", "reject"]
+STANCES: tuple[Stance | None, ...] = (None, "accept", "reject")
 
 MAX_TEXT = 2000
 NEUTRAL_RATING = 3.0
@@ -103,6 +105,8 @@ class Reading(_Frozen):
     """What was understood of one utterance; without signals, `reason` says why nothing was.
 
     notes: what is unclear or was guessed, such as a title of two items, and what would make it clear. language: of the text.
+    stance: towards what was shown, where a signal's polarity is towards what it names ("a comedy would be better" wants comedy,
+    and rejects the list); None for neither, and where nothing was trained to read it.
     """
 
     text: str
@@ -110,6 +114,7 @@ class Reading(_Frozen):
     reason: str | None = None
     language: Language = "en"
     notes: tuple[str, ...] = ()
+    stance: Stance | None = None
 
     def __len__(self) -> int:
         return len(self.signals)

@@ -101,7 +101,8 @@ class Bundle:
         """The reading head, on the CPU; shares its tensors as `scorer` does."""
         n_attributes, hidden = self.head_state["residual"].shape
         with torch.device("meta"):
-            head = ReadingHead(n_attributes, self.head_state["names"].shape[1], hidden=hidden)
+            stance = any(name.startswith("stance.") for name in self.head_state)
+            head = ReadingHead(n_attributes, self.head_state["names"].shape[1], hidden=hidden, stance=stance)
         head.load_state_dict(self.head_state, assign=True)
         return head
 

@@ -8,6 +8,8 @@ from recbole_llmfb.convert.conversations.cpcd import cpcd
 from recbole_llmfb.convert.conversations.inspired import inspired
 from recbole_llmfb.convert.conversations.joined import conversation_movies
 from recbole_llmfb.convert.conversations.redial import redial
+from recbole_llmfb.convert.labels.iard import iard
+from recbole_llmfb.convert.labels.user_satisfaction import user_satisfaction
 from recbole_llmfb.convert.movies.movielens import movielens
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.report import Report, Tally
@@ -20,10 +22,12 @@ from recbole_llmfb.files import aside, publish
 
 
 class Kind(NamedTuple):
-    """tables: what makes the tables of a source; options: the names of `Options` that it knows."""
+    """tables: what makes the tables of a source; options: the names of `Options` that it knows; gives: the suffix of the file
+    that it is for. A kind that gives no interactions needs no configuration to train on."""
 
     tables: Callable[[Path, Options, Tally], Tables]
     options: frozenset[str] = frozenset()
+    gives: str = "inter"
 
 
 KINDS = {
@@ -34,6 +38,8 @@ KINDS = {
     "redial": Kind(redial, frozenset({"text"})),
     "conversation-movies": Kind(conversation_movies, frozenset({"text"})),
     "cpcd": Kind(cpcd),
+    "iard": Kind(iard, gives="labels"),
+    "user-satisfaction": Kind(user_satisfaction, gives="labels"),
     "jsonl": Kind(own, frozenset({"field"})),
 }
 
@@ -49,7 +55,8 @@ def convert(
 ) -> Report:
     """Convert a source, and write `<name>.inter`, `<name>.item`, `<name>.feedback` and what else the kind has into a new folder.
 
-    The folder appears whole or not at all. `<name>.yaml` in it is a configuration that lacks a model only.
+    The folder appears whole or not at all. `<name>.yaml` in it is a configuration that lacks a model only; a kind of labelled
+    texts writes `<name>.labels` alone.
 
     Args:
         kind: one of `KINDS`, whose modules say what they read and how it is mapped.
@@ -72,10 +79,13 @@ def convert(
         with aside(destination.parent) as folder:
             tables = KINDS[kind].tables(source, options, tally)
             rows = write_tables(tables, folder, name)
-            if f"{name}.inter" not in rows:
+            gives = KINDS[kind].gives
+            if f"{name}.{gives}" not in rows:
                 remedy = "is this the right kind, and are not all its lines malformed?"
-                raise DataError(source, None, "no interaction is left", remedy=remedy)
-            write_settings(tables, rows, folder, name, destination.parent)
+                what = {"inter": "interaction", "labels": "labelled text"}[gives]
+                raise DataError(source, None, f"no {what} is left", remedy=remedy)
+            if gives == "inter":
+                write_settings(tables, rows, folder, name, destination.parent)
             publish(folder, destination)
     except OSError as error:
         problem = f"{error.strerror or error}"

@@ -1,4 +1,4 @@
-"""How sure a figure is: 95 % percentile bootstrap intervals of means, medians, and paired differences and ratios of means.
+"""How sure a figure is: 95 % percentile bootstrap intervals of means, medians, F1, and paired differences and ratios of means.
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3. Values of one group (all episodes of one
 user) are not independent, so groups are drawn, and a drawn group brings all of its values (the cluster bootstrap; Field and
@@ -99,6 +99,28 @@ def ratio_of_medians(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> E
     chosen = np.random.default_rng(seed).integers(len(one), size=(DRAWS, len(one)))
     drawn = np.median(one[chosen], axis=1) / np.median(other[chosen], axis=1)
     return _estimate(float(np.median(one) / np.median(other)), drawn, len(one))
+
+
+def f1(truth: ArrayLike, read: ArrayLike, *, classes: int, groups: ArrayLike | None = None, seed: int = 0) -> list[Estimate]:
+    """F1 of every class, then macro-F1, their mean (van Rijsbergen, "Information Retrieval", 1979, chapter 7); 0 for a class that
+    is neither there nor read. truth, read: (N,) classes from 0. Errors as in `mean`."""
+    (true, found), place = _paired([truth, read], groups)
+    member = np.arange(classes) == true[:, None]
+    called = np.arange(classes) == found[:, None]
+    sums = [
+        np.stack([_sums(column.astype(np.float64), place) for column in hits.T], axis=1)
+        for hits in (member & called, member, called)
+    ]
+
+    def scores(weight: Values) -> Values:
+        """(R, groups) -> (R, classes + 1)."""
+        both, one, other = (weight @ of_group for of_group in sums)
+        by_class = 2 * both / np.maximum(one + other, 1)
+        return np.concatenate([by_class, by_class.mean(axis=1, keepdims=True)], axis=1)
+
+    whole = scores(np.ones((1, len(sums[0]))))[0]
+    drawn = np.concatenate([scores(weight) for weight in _draws(len(sums[0]), seed)])
+    return [_estimate(value, column, len(true)) for value, column in zip(whole, drawn.T, strict=True)]
 
 
 def _paired(columns: list[ArrayLike], groups: ArrayLike | None) -> tuple[list[Values], NDArray[np.int64]]:

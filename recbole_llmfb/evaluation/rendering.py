@@ -11,7 +11,7 @@ def markdown(report: Report) -> str:
         f"# Bundle {report.bundle} on {report.dataset}, {report.part} part",
         f"Split {report.split[:12]}, seed {report.seed}. Every figure is followed by its 95 % bootstrap interval, users drawn.",
         "## Without feedback (RecBole's metrics, full ranking)",
-        _table(["metric", "mean over users"], [[name, str(value)] for name, value in report.ranking.items()]),
+        table(["metric", "mean over users"], [[name, str(value)] for name, value in report.ranking.items()]),
     ]
     if report.critics:
         sections += _critics(report.critics)
@@ -46,7 +46,7 @@ def _critics(critics: Critics) -> list[str]:
 def _successes(performance: dict[str, Performance]) -> str:
     turns = len(next(iter(performance.values())).success)
     header = ["method", *(f"success@10, turn {turn}" for turn in range(1, turns + 1)), "turns to success", "collateral change, %"]
-    return _table(
+    return table(
         header,
         [
             [name, *map(str, one.success), str(one.turns), str(one.collateral.times(100)) if one.collateral else "–"]
@@ -57,7 +57,7 @@ def _successes(performance: dict[str, Performance]) -> str:
 
 def _comparisons(over: dict[str, Comparison]) -> str:
     rows = [[name, str(one.ratio) if one.ratio else "–", str(one.difference)] for name, one in over.items()]
-    return _table(["method", "ratio", "difference"], rows)
+    return table(["method", "ratio", "difference"], rows)
 
 
 def _ranks(critics: Critics) -> str:
@@ -72,13 +72,13 @@ def _ranks(critics: Critics) -> str:
         for name, by_wording in critics.performance.items()
         for one in by_wording[ALL].ranks
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _negation(found: Negation) -> list[str]:
     asked = f"{found.phrasings} phrasings against {found.genres} genres, said by {found.users} users who are shown the genre"
     rows = [["before", str(found.before)], ["after", str(found.after)], ["relative fall", str(found.fall)]]
-    return ["## Negated critiques (simulated)", f"{asked}.", _table(["share of the genre in the top 20", ""], rows)]
+    return ["## Negated critiques (simulated)", f"{asked}.", table(["share of the genre in the top 20", ""], rows)]
 
 
 def _neutral(found: Neutral) -> list[str]:
@@ -100,9 +100,9 @@ def _speed(found: Speed) -> list[str]:
         for (name, one), over in zip(spreads.items(), ratios, strict=True)
     ]
     told = f"{found.calls} calls in one process, each in turn on the same text; threads: {found.threads}."
-    return ["## Speed", told, _table(["", "p50, ms", "p10", "p90", "respond's p50 over it"], rows)]
+    return ["## Speed", told, table(["", "p50, ms", "p10", "p90", "respond's p50 over it"], rows)]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from recbole_llmfb.schema import Reading, Signal
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.schema import STANCES, Reading, Signal, Stance
 from recbole_llmfb.text.clause_reading import NEGATIVE as NEGATIVE
 from recbole_llmfb.text.clause_reading import NEUTRAL as NEUTRAL
 from recbole_llmfb.text.clause_reading import POSITIVE as POSITIVE
@@ -39,6 +40,8 @@ class ReadingHead(nn.Module):
     polarity and attributes, which makes probabilities as sure as they are right on phrasings that training did not see
     (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017); and `lean` (3,), added to the logits of polarity, so that
     neither direction is read more often than it is meant. All are tuned on validation.
+
+    `stance` towards what was shown, from the vector of a whole utterance, is there where labelled texts train it.
     """
 
     names: Tensor
@@ -46,30 +49,45 @@ class ReadingHead(nn.Module):
     temperature: Tensor
     lean: Tensor
 
-    def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2) -> None:
+    def __init__(self, n_attributes: int, width: int, *, hidden: int = 128, drop: float = 0.2, stance: bool = False) -> None:
         super().__init__()
         self.register_buffer("names", torch.zeros(n_attributes, width))
         self.register_buffer("neutral_from", torch.tensor(0.5))
         self.register_buffer("temperature", torch.ones(2))
         self.register_buffer("lean", torch.zeros(3))
-        self.polarity = nn.Sequential(
-            nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, 3)
-        )
+        self.polarity = _classifier(width, hidden, len(POLARITIES), drop)
         self.query = nn.Sequential(nn.Dropout(drop), nn.Linear(width, hidden))
         self.key = nn.Linear(width, hidden, bias=False)
         self.residual = nn.Parameter(torch.zeros(n_attributes, hidden))
         self.scale = nn.Parameter(torch.tensor(10.0))
         self.nothing = nn.Parameter(torch.tensor(2.0))
+        self.stance = _classifier(width, hidden, len(STANCES), drop) if stance else None
 
     def forward(self, vectors: Tensor, names: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(S, D) -> logits of `POLARITIES` (S, 3) and of the attributes, the last column for none of them (S, A + 1)."""
         keys = self.key(self.names if names is None else names) + self.residual
-        spread = vectors * vectors.shape[1] ** 0.5  # unit vectors have entries far below 1, from which layers learn slowly
+        spread = _spread(vectors)
         alike = self.scale * normalize(self.query(spread), dim=1) @ normalize(keys, dim=1).T
         polarity, implied = self.polarity(spread), torch.cat([alike, self.nothing.expand(len(vectors), 1)], dim=1)
         if self.training:
             return polarity, implied
         return polarity / self.temperature[0] + self.lean, implied / self.temperature[1]
+
+    def stances(self, vectors: Tensor) -> Tensor:
+        """Vectors of whole utterances (B, D) -> logits of `STANCES` (B, 3). Raises UsageError for a head without stance."""
+        if self.stance is None:
+            raise UsageError("this head reads no stance: train with `labelled_texts`")
+        logits: Tensor = self.stance(_spread(vectors))
+        return logits
+
+
+def _classifier(width: int, hidden: int, classes: int, drop: float) -> nn.Sequential:
+    return nn.Sequential(nn.Dropout(drop), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(drop), nn.Linear(hidden, classes))
+
+
+def _spread(vectors: Tensor) -> Tensor:
+    """Unit vectors have entries far below 1, from which layers learn slowly."""
+    return vectors * float(vectors.shape[1] ** 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +141,11 @@ class Reader:
             vectors = self.encoder.texts([words for i in chosen for words in found[i].words])
             polarity, implied = (logits.softmax(dim=1).cpu() for logits in self.head(vectors))
             rows = iter(zip(polarity, implied, vectors.cpu(), strict=True))
-            for i in chosen:
+            stances = self._stances([texts[i] for i in chosen])
+            for i, stance in zip(chosen, stances, strict=True):
                 mentions = found[i].mentions
                 clauses = [ClauseReading(*parts, *next(rows), neutral_from) for parts in found[i].parts]
-                answer[i] = self._utterance(texts[i], clauses, mentions)
+                answer[i] = self._utterance(texts[i], clauses, mentions, stance)
         return answer
 
     def _clauses(self, text: str, spans: Sequence[Span]) -> _Clauses:
@@ -144,12 +163,20 @@ class Reader:
             )
         return _Clauses(mentions, list(zip(spans, by_clause, names, strict=True)), words)
 
+    def _stances(self, texts: Sequence[str]) -> list[Stance | None]:
+        """Towards what was shown, which clauses by themselves do not tell; None for all where the head has not learned it."""
+        if self.head.stance is None:
+            return [None] * len(texts)
+        return [STANCES[row] for row in self.head.stances(self.encoder.texts(texts)).argmax(dim=1).tolist()]
+
     def _unreadable(self, text: str, spans: Sequence[Span]) -> str | None:
         if not spans:
             return "nothing was said"
         return None if self._vocabulary.can_read(text) else LACKING
 
-    def _utterance(self, text: str, clauses: Sequence[ClauseReading], mentions: Sequence[Mention]) -> Utterance:
+    def _utterance(
+        self, text: str, clauses: Sequence[ClauseReading], mentions: Sequence[Mention], stance: Stance | None
+    ) -> Utterance:
         turned: list[ClauseReading] = []
         beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
         naming = sum(bool(clause.mentions) for clause in clauses)
@@ -161,9 +188,8 @@ class Reader:
         unclear = next((mention.note for mention in mentions if not mention.rows), None)
         reason = None if understood else unclear or "no wish was understood in this"
         signals = tuple(one.signal for one in understood)
-        return Utterance(
-            Reading(text=text, signals=signals, reason=reason, language=language(text), notes=notes), tuple(understood)
-        )
+        reading = Reading(text=text, signals=signals, reason=reason, language=language(text), notes=notes, stance=stance)
+        return Utterance(reading, tuple(understood))
 
     def _signals(self, text: str, clause: ClauseReading) -> list[Understood]:
         """Signals of one clause: one for each name in it, and one for what it implies."""

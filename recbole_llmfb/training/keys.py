@@ -21,7 +21,7 @@ _INSIDE = {
 _WHOLE = {
     **dict.fromkeys("eval_step stopping_step seed encoder_warmup_steps critic_lessons".split(), 0),
     **dict.fromkeys("epochs train_batch_size eval_batch_size lora_rank rank factor_width autoencoder_hidden".split(), 1),
-    **dict.fromkeys("fusion_rows_per_step critic_slate_size attribute_min_items".split(), 1),
+    **dict.fromkeys("fusion_rows_per_step critic_slate_size attribute_min_items labelled_texts_per_step".split(), 1),
     **dict.fromkeys("talk_cases_per_step dialogue_test_fold".split(), 0),
     **{"dialogue_folds": 2, "linear_folds": 2, "ITEM_TEXT_FROM_FEEDBACK": 1},
     **{"encoder_max_tokens": 3, "encoder_texts_per_step": 8},
@@ -29,7 +29,7 @@ _WHOLE = {
 _ABOVE_ZERO = frozenset("learning_rate linear_ridge factor_ridge feedback_half_life_days".split())
 _FROM_ZERO = frozenset(
     "encoder_learning_rate weight_decay linear_text_weight linear_word_weight linear_attribute_weight linear_user_power "
-    "linear_talk_weight loss_weight_reading loss_weight_fusion loss_weight_autoencoder loss_weight_talk "
+    "linear_talk_weight loss_weight_reading loss_weight_fusion loss_weight_autoencoder loss_weight_talk loss_weight_stance "
     "valid_weight_critique".split()
 )
 _SHARES = frozenset("encoder_dropout autoencoder_drop dialogue_valid_share".split())

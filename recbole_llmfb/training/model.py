@@ -26,9 +26,11 @@ from recbole_llmfb.training.critic import Critic, is_critic_holdout
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
 from recbole_llmfb.training.heard import Heard
+from recbole_llmfb.training.labels import read_labels
 from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
 from recbole_llmfb.training.objectives import reading_loss, soft_wishes
 from recbole_llmfb.training.phrases import load_phrase_book
+from recbole_llmfb.training.stances import StanceLessons
 from recbole_llmfb.training.tuning import TunedEncoder
 from recbole_llmfb.training.word_features import shared_words
 
@@ -59,7 +61,9 @@ class LLMFB(GeneralRecommender):
         attributes = self.catalogue.attributes
         self.hears_talk = len(dataset.talk) > 0
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
-        self.head = ReadingHead(len(attributes), self.encoder.width)
+        labelled = read_labels(config["labelled_texts"] or ())
+        self.stances = StanceLessons(labelled) if labelled else None
+        self.head = ReadingHead(len(attributes), self.encoder.width, stance=bool(labelled))
         lexicon = Lexicon(attributes, self.catalogue.titles, self.catalogue.item_texts)
         self.reader = Reader(self.encoder, self.head, lexicon, self.catalogue.ids)
         like = (len(attributes), self.encoder.width)
@@ -138,6 +142,7 @@ class LLMFB(GeneralRecommender):
         self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses], dtype=torch.float16)
         if not self.lessons:
             self.head.neutral_from.zero_()  # nobody teaches the head to read: words that name nothing must say nothing
+        self.encoder.keep(self.stances.texts if self.stances else [], dtype=torch.float16)
 
     def critic(self, share: Any) -> Critic:
         """A simulated user who knows one share of the phrasings: train, valid or test."""
@@ -198,6 +203,9 @@ class LLMFB(GeneralRecommender):
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
         if self.conversations and config["talk_cases_per_step"]:
             losses.append(config["loss_weight_talk"] * self._talk_loss(self.conversations))
+        if self.stances:
+            rows = self.stances.drawn(config["labelled_texts_per_step"])
+            losses.append(config["loss_weight_stance"] * self.stances.loss(self.encoder, self.head, rows))
         return tuple(losses)
 
     def _talk_loss(self, conversations: Conversations) -> Tensor:

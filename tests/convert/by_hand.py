@@ -241,4 +241,54 @@ OWN = Source(
 )
 _MANY = {f"{kind.kind}/{name}": text for kind in (INSPIRED, REDIAL, MOVIELENS) for name, text in kind.files.items()}
 CONVERSATION_MOVIES = Source("conversation-movies", _MANY, ("inspired/dev.tsv", 3), INSPIRED.bad)
-SOURCES = [AMAZON, YELP, MOVIELENS, INSPIRED, REDIAL, CONVERSATION_MOVIES, CPCD, OWN]
+
+
+def _said(position: int, role: str, worker: int, text: str, *intents: str) -> tuple[str, dict[str, Any]]:
+    utterance = {"utterance_pos": position, "worker_id": worker, "role": role, "utterance_text": text}
+    return f"{role[0].upper()}{position}", {**utterance, "top-level intent/action": ["OTH"], "sub-intent/action": list(intents)}
+
+
+IARD = Source(
+    "iard",
+    {
+        "dialogs.json": json.dumps(
+            {
+                "1": {
+                    "accepted_recommendation": [6],
+                    "dialogue_info": dict(
+                        [
+                            _said(1, "recommender", 5, "Hi!", "OTH"),
+                            _said(6, "seeker", 7, "Great, @10 <Alien  (1979)>  it is", "SEE", "ACC"),
+                            _said(2, "seeker", 7, "Hello", "OTH"),
+                            _said(4, "seeker", 7, "Fine, but rather a comedy", "ACC", "CRI-F"),
+                        ]
+                    ),
+                },
+                "2": {"dialogue_info": dict([_said(1, "seeker", 8, "No thanks", "REJ"), _said(2, "seeker", 8, "@11", "SEE")])},
+            },
+            indent=1,
+        )
+    },
+    ("dialogs.json", 2),
+    '"3": {"dialogue_info": {"S1": {"utterance_pos": 1, "role": "seeker"}}},',
+)
+USER_SATISFACTION = Source(
+    "user-satisfaction",
+    {
+        "redial.txt": "\n".join(
+            [
+                "",
+                "USER\tHello!\t\t4,3,4,3",
+                'SYSTEM\tTry "Why Him%3F (2016)"\t\t',
+                'USER\tI hated "Why Him%3F (2016)" !\tOTHER\t1,2,2',
+                "USER\tOVERALL\t\t2,2,3",
+                "",
+                "USER\tBye\t\t5",
+                "",
+            ]
+        )
+    },
+    ("redial.txt", 3),
+    "USER\tHello!\t\t4,6",
+)
+SOURCES = [AMAZON, YELP, MOVIELENS, INSPIRED, REDIAL, CONVERSATION_MOVIES, CPCD, IARD, USER_SATISFACTION, OWN]

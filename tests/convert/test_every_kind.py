@@ -13,9 +13,16 @@ from recbole_llmfb.convert.report import MALFORMED
 from recbole_llmfb.errors import DataError, UsageError
 from recbole_llmfb.training.config import build_config
 from recbole_llmfb.training.dataset import FeedbackDataset
+from recbole_llmfb.training.labels import read_labels
 from recbole_llmfb.training.quick_start import load_dataset
 
 every_kind = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.kind)
+every_data_set = pytest.mark.parametrize(
+    "source", [source for source in SOURCES if KINDS[source.kind].gives == "inter"], ids=lambda source: source.kind
+)
+every_labelled = pytest.mark.parametrize(
+    "source", [source for source in SOURCES if KINDS[source.kind].gives == "labels"], ids=lambda source: source.kind
+)
 
 
 def test_every_kind_has_a_source() -> None:
@@ -26,7 +33,14 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.suffix != ".yaml"}
 
 
-@every_kind
+@every_labelled
+def test_labels_are_what_training_reads(source: Source, tmp_path: Path) -> None:
+    report = convert(source.kind, source.write(tmp_path / "source"), tmp_path / "small", options=source.options)
+    assert [path.name for path in (tmp_path / "small").iterdir()] == ["small.labels"]
+    assert len(read_labels([tmp_path / "small" / "small.labels"])) == report.rows["small.labels"]
+
+
+@every_data_set
 def test_the_files_load_as_a_dataset(source: Source, tmp_path: Path) -> None:
     report = convert(source.kind, source.write(tmp_path / "source"), tmp_path / "small", options=source.options)
     dataset = FeedbackDataset(build_config("LLMFB", None, [tmp_path / "small" / "small.yaml"], {"use_gpu": False}))
@@ -43,7 +57,7 @@ def test_the_files_load_as_a_dataset(source: Source, tmp_path: Path) -> None:
     assert dict(zip(dataset.item_table["item"][1:], dataset.item_table["title"][1:], strict=True)) == titles
 
 
-@every_kind
+@every_data_set
 def test_recbole_s_own_models_read_the_same_interactions(source: Source, tmp_path: Path) -> None:
     convert(source.kind, source.write(tmp_path / "source"), tmp_path / "small", options=source.options)
     random = {"use_gpu": False, "eval_args.order": "RO"}  # a split by time is read with exact times, by our data set

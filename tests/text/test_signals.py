@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from recbole_llmfb.errors import UsageError
 from recbole_llmfb.text.clauses import split
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.lexicon import Lexicon
@@ -433,3 +434,37 @@ def test_attributes_are_known_by_their_names_alone(encoder: Encoder) -> None:
     same, moved = head(vectors, head.names[order])
     assert torch.equal(same, polarity)
     torch.testing.assert_close(moved, implied[:, [*order, 4]])
+
+
+# -- stance
+
+
+def test_the_stance_is_of_the_whole_utterance(encoder: Encoder) -> None:
+    """A head that tells stances by the vector of "no more war" hears it where that is all, and not where it is a clause."""
+    texts = ["no more war", "hello. no more war"]
+    torch.manual_seed(0)
+    head = ReadingHead(len(ATTRIBUTES), encoder.width, hidden=32, drop=0.0, stance=True)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+    vectors = encoder.embed(texts).clone()
+    for _ in range(100):
+        optimizer.zero_grad()
+        cross_entropy(head.stances(vectors), torch.tensor([2, 0])).backward()
+        optimizer.step()
+    read = reader(encoder, head.eval()).read([*texts, ""])
+    assert [utterance.reading.stance for utterance in read] == ["reject", None, None]
+
+
+def test_a_head_without_stance_reads_none_and_says_so(encoder: Encoder) -> None:
+    head = fixed_head(FOR, {})
+    assert reader(encoder, head).read(["no more war"])[0].reading.stance is None
+    with pytest.raises(UsageError, match="labelled_texts"):
+        head.stances(encoder.embed(["hello"]))
+
+
+def test_stance_leaves_the_other_weights_as_they_would_be() -> None:
+    heads = []
+    for stance in (False, True):
+        torch.manual_seed(0)
+        heads.append(ReadingHead(3, 32, stance=stance).state_dict())
+    assert all(torch.equal(value, heads[1][name]) for name, value in heads[0].items())
+    assert {name.partition(".")[0] for name in heads[1].keys() - heads[0].keys()} == {"stance"}
