@@ -1,8 +1,8 @@
 """What people say, and whether it is understood: hand-written utterances with the meaning that each should have.
 
-They stand in `utterances/`, one file for a language, and were written before the rules that they judge. What the grammar
-alone tells (clauses, negation, hedges, questions, comparison, titles) is checked without a model in the tests; here a trained
-reader is.
+They stand in `utterances/`, one file for a language, and were written without sight of the rules that they judge. The rules
+were mended on them since, so that a share is no estimate for other words. What the grammar alone tells (clauses, negation,
+hedges, questions, comparison, titles) is checked without a model in the tests; here a trained reader is.
 """
 
 from collections.abc import Sequence
