@@ -59,11 +59,11 @@ class Shown:
 class Log(Protocol):
     """Append-only; safe to call from several threads."""
 
-    def append(self, feedback: Feedback) -> Entry:
-        """Add a feedback. One whose id is there already is not added again: the entry is then the earlier one.
+    def append(self, feedback: Feedback) -> Said:
+        """Add a feedback. One whose id is there already is not added again: the answer is then the earlier one.
 
         Raises:
-            UsageError: the id belongs to feedback of another user.
+            UsageError: the id belongs to a record of another user, or to an undo.
         """
         ...
 
@@ -71,7 +71,7 @@ class Log(Protocol):
         """Take a feedback back. To do so twice does no harm; an `undo` whose id is there already is not added again.
 
         Raises:
-            UsageError: the user has no feedback of that id, or the undo's own id belongs to another user.
+            UsageError: the user has no feedback of that id, or the undo's own id belongs to another record.
         """
         ...
 
@@ -102,27 +102,24 @@ class MemoryLog:
         self._utterances: dict[tuple[str, str], Utterance] = {}
         self._lock = Lock()
 
-    def append(self, feedback: Feedback) -> Entry:
-        return self._append(feedback)
+    def append(self, feedback: Feedback) -> Said:
+        return said_in(self._append(feedback))
 
     def undo(self, undo: Undo) -> Entry:
-        with self._lock:
-            undone = self._by_id.get(undo.undoes)
-        if undone is None or undone.feedback.user != undo.user or isinstance(undone.feedback, Undo):
-            raise unknown_undo(undo.undoes, undo.user)
         return self._append(undo)
 
-    def _append(self, feedback: Feedback | Undo) -> Entry:
+    def _append(self, record: Feedback | Undo) -> Entry:
         with self._lock:
-            known = self._by_id.get(feedback.id)
+            known = self._by_id.get(record.id)
             if known is not None:
-                if known.feedback.user != feedback.user:
-                    raise other_user(feedback.id)
-                return known
-            of_user = self._entries.setdefault(feedback.user, [])
-            entry = Entry(self._after.get(feedback.user, 0) + len(of_user) + 1, feedback)
+                return same_record(known, record)
+            if isinstance(record, Undo):
+                undone = self._by_id.get(record.undoes)
+                check_undo(record, undone.feedback if undone else None)
+            of_user = self._entries.setdefault(record.user, [])
+            entry = Entry(self._after.get(record.user, 0) + len(of_user) + 1, record)
             of_user.append(entry)
-            self._by_id[feedback.id] = entry
+            self._by_id[record.id] = entry
             return entry
 
     def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
@@ -148,9 +145,27 @@ class MemoryLog:
             return self._utterances.get((feedback, reader))
 
 
-def other_user(name: str) -> UsageError:
-    return UsageError(f"feedback id {name!r} belongs to another user: give every feedback its own id")
+def said_in(entry: Entry) -> Said:
+    """An entry of a feedback, as that."""
+    assert isinstance(entry.feedback, Feedback)
+    return Said(entry.seq, entry.feedback)
 
 
-def unknown_undo(name: str, user: str) -> UsageError:
-    return UsageError(f"user {user!r} has no feedback {name!r} to take back: name the id of one of the user's own")
+def same_record(known: Entry, record: Feedback | Undo) -> Entry:
+    """The entry that is there under a record's id, if it may be the record itself, sent again.
+
+    Raises:
+        UsageError: it is of another user, or of another kind.
+    """
+    if known.feedback.user != record.user:
+        raise UsageError(f"feedback id {record.id!r} belongs to another user: give every feedback its own id")
+    if type(known.feedback) is not type(record):
+        kind = "an undo" if isinstance(known.feedback, Undo) else "a feedback"
+        raise UsageError(f"id {record.id!r} belongs to {kind} already: give every record its own id")
+    return known
+
+
+def check_undo(undo: Undo, undone: Feedback | Undo | None) -> None:
+    """Raises UsageError where what would be undone (None: nothing of that id) is no feedback of the undo's user."""
+    if not isinstance(undone, Feedback) or undone.user != undo.user:
+        raise UsageError(f"user {undo.user!r} has no feedback {undo.undoes!r} to take back: name the id of one of the user's own")

@@ -84,10 +84,7 @@ class Recommender:
         """The k best items for a user, fewer where fewer are left. Options as in `respond`."""
         ask = _ask(k, lang, exclude, diversity, now)
         (user,) = checked_ids("user", [user])
-        seq, state = self._live(user)
-        slate = self._slates.make(user, state, ask)
-        self._remember(slate, ask, since=seq, seq=seq)
-        return slate
+        return self._next(user, ask)
 
     @torch.inference_mode()
     def respond(
@@ -116,7 +113,7 @@ class Recommender:
         said = _of_one_user(feedback)
         user = said[0].user
         since, before = self._live(user)
-        said = [self._stored(one) for one in said]
+        said = [self.log.append(one).feedback for one in said]
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         seq, state = self._live(user)
         slate = self._slates.make(user, state, ask, heard=heard, before=before, unknown=self._listener.unknown(said))
@@ -143,10 +140,7 @@ class Recommender:
         ask = _ask(k, lang, exclude, diversity, now)
         user, feedback = checked_ids("user and feedback", [user, feedback])
         self.log.undo(Undo(user=user, undoes=feedback, time=ask.now))
-        seq, state = self._live(user)
-        slate = self._slates.make(user, state, ask)
-        self._remember(slate, ask, since=seq, seq=seq)
-        return slate
+        return self._next(user, ask)
 
     @torch.inference_mode()
     def preview(
@@ -167,11 +161,9 @@ class Recommender:
         ask = _ask(k, lang, exclude, diversity, now)
         without = checked_spans(without_spans)
         (utterance,) = self._listener.utterances([feedback], keep=False)
-        seq, live = self._live(feedback.user)
-        known = [entry.seq for entry in self.log.entries(feedback.user) if entry.feedback.id == feedback.id]
-        earlier = self._said_before(feedback.user, known[0] if known else seq + 1)
+        live = self._live(feedback.user)[1]
         event = self._listener.event(feedback, utterance, without=without)
-        (event,) = self._listener.with_talk([event], [feedback], earlier)
+        (event,) = self._listener.with_talk([event], [feedback], self._said_before(feedback))
         state, before = _with(live, event), _with(live, Event(feedback.id, event.time))
         heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
         return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
@@ -228,12 +220,12 @@ class Recommender:
         again = self._slates.make(made.user, state, ask, heard=heard, before=before, unknown=unknown)
         return again.model_copy(update={"id": made.id})
 
-    def _stored(self, feedback: Feedback) -> Feedback:
-        """The feedback as the log has it: what was appended under its id first."""
-        kept = self.log.append(feedback).feedback
-        if isinstance(kept, Undo):
-            raise UsageError(f"feedback id {feedback.id!r} belongs to an undo: give every feedback its own id")
-        return kept
+    def _next(self, user: str, ask: Ask) -> Slate:
+        """The slate of what is known of a user, remembered."""
+        seq, state = self._live(user)
+        slate = self._slates.make(user, state, ask)
+        self._remember(slate, ask, since=seq, seq=seq)
+        return slate
 
     def _live(self, user: str) -> tuple[int, PreferenceState]:
         """The user's state, and the `seq` of the last entry in it: what is kept, with what the log has since then."""
@@ -256,13 +248,14 @@ class Recommender:
             self._listener.event(one.feedback, utterance, learned=one.seq <= learned)
             for one, utterance in zip(said, self._listener.utterances(feedback), strict=True)
         ]
-        earlier = self._said_before(user, said[0].seq) if said else ()
+        earlier = self._said_before(feedback[0]) if feedback and state is not None else ()
         return fold(start, self._listener.with_talk(events, feedback, earlier))
 
-    def _said_before(self, user: str, seq: int) -> Sequence[Feedback]:
-        """What the user said before an entry, where a whole talk counts."""
-        entries = self.log.entries(user, upto=seq - 1) if self._listener.hears_talk else ()
-        return [one.feedback for one in standing(entries)]
+    def _said_before(self, feedback: Feedback) -> Sequence[Feedback]:
+        """What the user said before a feedback, or until now if the log does not have it, where a whole talk counts."""
+        entries = self.log.entries(feedback.user) if self._listener.hears_talk else ()
+        seq = next((entry.seq for entry in entries if entry.feedback.id == feedback.id), None)
+        return [one.feedback for one in standing(entries) if seq is None or one.seq < seq]
 
     def _remember(self, slate: Slate, ask: Ask, *, since: int, seq: int, answers: Sequence[str] = ()) -> None:
         self.log.append_slate(Shown(slate, since, seq, tuple(answers), ask.k, ask.exclude, ask.diversity))

@@ -129,6 +129,16 @@ def test_undo_is_a_record_and_both_stay(log: Log) -> None:
     assert [(one.seq, one.feedback.id) for one in standing(entries)] == [(2, "2")]
 
 
+def test_an_id_is_that_of_a_feedback_or_of_an_undo(log: Log) -> None:
+    log.append(said(id="1"))
+    log.undo(Undo(user="u", undoes="1", id="2"))
+    with pytest.raises(UsageError, match="'2' belongs to an undo already"):
+        log.append(said(id="2"))
+    with pytest.raises(UsageError, match="'1' belongs to a feedback already"):
+        log.undo(Undo(user="u", undoes="1", id="1"))
+    assert len(log.entries("u")) == 2
+
+
 def test_undo_of_what_is_not_there_or_not_the_users_is_refused(log: Log) -> None:
     log.append(said(id="1"))
     log.undo(Undo(user="u", undoes="1", id="2"))

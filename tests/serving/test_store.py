@@ -20,6 +20,7 @@ from recbole_llmfb.errors import StoreError, UsageError
 from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.store import Database, SqlLog
+from recbole_llmfb.serving.store.database import failures
 from recbole_llmfb.serving.store.tables import Table
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -55,7 +56,14 @@ def test_processes_that_start_at_once_migrate_once(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "names"), [("feedback.db", "is no URL"), ("mysql://root@localhost/x", "of the kind 'mysql'"), ("", "is no URL")]
+    ("url", "names"),
+    [
+        ("feedback.db", "is no URL"),
+        ("mysql://root@localhost/x", "of the kind 'mysql'"),
+        ("", "is no URL"),
+        ("sqlite://", "its own"),
+        ("sqlite:///:memory:", "its own"),
+    ],
 )
 def test_what_is_no_address_of_a_known_database_is_refused(url: str, names: str) -> None:
     with pytest.raises(UsageError, match=f"{names}.*sqlite:///feedback.db or postgresql://"):
@@ -156,6 +164,39 @@ def test_what_no_database_takes_is_refused_by_name(database: Database) -> None:
         with pytest.raises(UsageError, match=f"{field}=.*NUL character"):
             log.append(Feedback(**given))
     assert log.entries("u") == []
+
+
+def test_user_whom_no_database_takes_is_refused_by_name_when_asked_for_a_list(database: Database, bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="user='a.x00b' holds a NUL character"):
+        Recommender(bundle, SqlLog(database)).recommend("a\0b")
+
+
+def test_file_that_is_no_database_is_said_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but a text of some length\n" * 50)
+    with pytest.raises(StoreError, match="not a database.*name another file"):
+        Database(f"sqlite:///{path}")
+    assert path.read_text().startswith("not a database, but")
+
+
+def test_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="no folder for .*file/sub/feedback.db.*can be written"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'sub' / 'feedback.db'}")
+
+
+def test_connection_that_the_server_closed_is_replaced(new_url: Callable[[str], str]) -> None:
+    database = Database(new_url("postgresql"))
+    log = SqlLog(database)
+    log.append(said(id="1"))
+    with (
+        database.engine.connect() as connection,
+        pytest.raises(StoreError, match="cannot be read"),
+        failures("the log cannot be read"),
+    ):
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    assert log.append(said(id="2")).seq == 2
+    database.close()
 
 
 def test_locked_database_is_said_and_recovers(tmp_path: Path) -> None:

@@ -91,6 +91,16 @@ def test_talks_are_folded_from_the_log_again(talking: Bundle) -> None:
         assert again.reproduce(slate.id).items == slate.items
 
 
+def test_a_slate_is_made_again_although_what_began_the_talk_was_taken_back(talking: Bundle) -> None:
+    recommender = Recommender(talking)
+    for number, text in enumerate(["I love even stones", "show me odd ones"]):
+        slate = recommender.respond(Feedback("u", text=text, id=f"k{number}"))
+    recommender.undo("u", "k0")
+    assert recommender.reproduce(slate.id).items == slate.items
+    (talk,) = [one for one in recommender._live("u")[1].wishes if one.talk]
+    torch.testing.assert_close(talk.vector, torch.from_numpy(recommender.embed(["show me odd ones"]))[0])
+
+
 def test_preview_is_what_respond_answers(talking: Bundle) -> None:
     recommender = Recommender(talking)
     recommender.respond(Feedback("u", text="I love even stones", id="p0"))

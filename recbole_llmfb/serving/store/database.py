@@ -14,13 +14,14 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
 from recbole_llmfb.errors import StoreError, UsageError
 
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_REMEDY = "give sqlite:///feedback.db or postgresql://user:password@host/name"
 _WAIT_SECONDS = 10.0
 _WRITES = "llmfb_writes"
 _MIGRATING = 7_206_173_914_405_217_001  # of the advisory lock; any number that nobody else takes
@@ -43,8 +44,8 @@ class Database:
         """
         self.url = _url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        if self.is_sqlite and self.url.database and self.url.database != ":memory:":
-            Path(self.url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        if self.is_sqlite:
+            _make_folder(self.url)
         self.engine = _sqlite(self.url, durable, wait) if self.is_sqlite else _postgresql(self.url, wait)
         with failures("its tables cannot be brought up to date"):
             self._migrate()
@@ -102,24 +103,33 @@ def failures(problem: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (OperationalError, PoolTimeoutError) as error:
         raise StoreError(problem, str(getattr(error, "orig", None) or error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreError(problem, str(error.orig)) from error
-        raise
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # a fault of this program, not of the database
+            raise
+        raise StoreError(problem, str(error.orig), remedy="name another file, or put a backup in its place") from error
 
 
 def _url(url: str) -> URL:
-    remedy = "give sqlite:///feedback.db or postgresql://user:password@host/name"
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise UsageError(f"database {url!r} is no URL: {remedy}") from error
+        raise UsageError(f"database {url!r} is no URL: {_REMEDY}") from error
     backend = parsed.get_backend_name()
     if backend not in _DIALECTS:
-        raise UsageError(f"database of the kind {backend!r}: {remedy}")
+        raise UsageError(f"database of the kind {backend!r}: {_REMEDY}")
     return parsed.set(drivername=_DIALECTS[backend])
+
+
+def _make_folder(url: URL) -> None:
+    path = url.database
+    if not path or path == ":memory:":
+        raise UsageError(f"database {url}: every connection would have its own; {_REMEDY}, or leave it out for a log in memory")
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"no folder for {path}", str(error), remedy="name a file in a folder that can be written") from error
 
 
 def _sqlite(url: URL, durable: bool, wait: float) -> Engine:

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, delete, select
 
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.schema import Feedback, Reading, Signal, Slate, Undo
-from recbole_llmfb.serving.log import Entry, Shown, other_user, unknown_undo
+from recbole_llmfb.serving.log import Entry, Said, Shown, check_undo, said_in, same_record
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SecretRow, SignalRow, SlateRow, TombstoneRow
 from recbole_llmfb.text.signals import Understood, Utterance
@@ -39,44 +39,38 @@ class SqlLog:
         clock: for the moment at which something was recorded; nothing is ordered by it."""
         self.database, self._after, self._clock = database, dict(after or {}), clock
 
-    def append(self, feedback: Feedback) -> Entry:
+    def append(self, feedback: Feedback) -> Said:
         kind = "comment" if feedback.text is not None else "rating" if feedback.rating is not None else "click"
-        return self._append(self._row(feedback, kind))
+        return said_in(self._append(feedback, kind))
 
     def undo(self, undo: Undo) -> Entry:
-        return self._append(self._row(undo, "undo"))
+        return self._append(undo, "undo")
 
-    def _row(self, said: Feedback | Undo, kind: str) -> FeedbackRow:
-        fields = _storable(said.model_dump(exclude={"time"}))
-        times = {"time_us": _microseconds(said.time), "recorded_us": _microseconds(self._clock())}
-        return FeedbackRow.model_validate({**fields, **times, "kind": kind, "seq": 0})
-
-    def _append(self, row: FeedbackRow) -> Entry:
+    def _append(self, record: Feedback | Undo, kind: str) -> Entry:
+        fields = _storable(record.model_dump(exclude={"time"}))
+        times = {"time_us": _microseconds(record.time), "recorded_us": _microseconds(self._clock())}
         with self.database.writing() as session:
-            self.database.lock(session, _number(row.user))  # seq follows commits: the next writer of this user waits here
-            known = session.get(FeedbackRow, row.id)
+            self.database.lock(session, _number("user", record.user))  # seq follows commits: the user's next writer waits here
+            known = session.get(FeedbackRow, record.id)
             if known is not None:
-                if known.user != row.user:
-                    raise other_user(row.id)
-                return _entry(known)
-            if row.undoes is not None:
-                undone = session.get(FeedbackRow, row.undoes)
-                if undone is None or undone.user != row.user or undone.kind == "undo":
-                    raise unknown_undo(row.undoes, row.user)
-            row.seq = 1 + self._last(session, row.user)
-            entry = _entry(row)
+                return same_record(_entry(known), record)
+            if isinstance(record, Undo):
+                undone = session.get(FeedbackRow, record.undoes)
+                check_undo(record, _entry(undone).feedback if undone else None)
+            row = FeedbackRow.model_validate({**fields, **times, "kind": kind, "seq": 1 + self._last(session, record.user)})
             session.add(row)
-        return entry
+            return _entry(row)
 
     def _last(self, session: Session, user: str) -> int:
         """The last `seq` of a user, also of one who was erased and came back."""
         last = session.exec(select(func.max(FeedbackRow.seq)).where(col(FeedbackRow.user) == user)).one()
         if last is not None:
             return int(last)
-        stone = session.get(TombstoneRow, _hash(self._key(session), user))
+        stone = _stone(session, user)
         return max(self._after.get(user, 0), stone.seq if stone else 0)
 
     def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
+        _storable({"user": user})
         query = select(FeedbackRow).where(col(FeedbackRow.user) == user, col(FeedbackRow.seq) > after)
         if upto is not None:
             query = query.where(col(FeedbackRow.seq) <= upto)
@@ -98,6 +92,7 @@ class SqlLog:
             shown_us=_microseconds(slate.now),
             body=slate.model_dump_json(),
         )
+        _storable({"user": slate.user})
         with self.database.writing() as session:
             session.add(row)
 
@@ -138,32 +133,36 @@ class SqlLog:
         """
         _storable({"user": user})
         with self.database.writing() as session:
-            self.database.lock(session, _number(user))
+            self.database.lock(session, _number("user", user))
             last = self._last(session, user)
             ids = select(FeedbackRow.id).where(col(FeedbackRow.user) == user)
             for derived in (SignalRow, ReadingRow):
                 session.exec(delete(derived).where(col(derived.feedback).in_(ids)))
             session.exec(delete(SlateRow).where(col(SlateRow.user) == user))
             gone = session.exec(delete(FeedbackRow).where(col(FeedbackRow.user) == user)).rowcount
-            stone = TombstoneRow(user_hash=_hash(self._key(session), user), seq=last, time_us=_microseconds(self._clock()))
-            session.merge(stone)
+            name = _hash(self._new_key(session), user)
+            session.merge(TombstoneRow(user_hash=name, seq=last, time_us=_microseconds(self._clock())))
         return int(gone)
 
     def is_erased(self, user: str) -> bool:
         """Whether a bundle may not know this user any more."""
         with self.database.reading() as session:
-            key = session.get(SecretRow, _TOMBSTONES)
-            return key is not None and session.get(TombstoneRow, _hash(key.value, user)) is not None
+            return _stone(session, user) is not None
 
-    def _key(self, session: Session) -> bytes:
-        """The key of the tombstones' hashes, made when it is first needed."""
-        self.database.lock(session, _number(_TOMBSTONES))
+    def _new_key(self, session: Session) -> bytes:
+        """The key of the tombstones' hashes, made with the first of them."""
+        self.database.lock(session, _number("secret", _TOMBSTONES))
         row = session.get(SecretRow, _TOMBSTONES)
         if row is None:
             row = SecretRow(name=_TOMBSTONES, value=secrets.token_bytes(32))
             session.add(row)
             session.flush()
         return row.value
+
+
+def _stone(session: Session, user: str) -> TombstoneRow | None:
+    key = session.get(SecretRow, _TOMBSTONES)
+    return session.get(TombstoneRow, _hash(key.value, user)) if key else None
 
 
 def _entry(row: FeedbackRow) -> Entry:
@@ -219,9 +218,9 @@ def _hash(key: bytes, user: str) -> str:
     return hashlib.blake2b(user.encode(), key=key, digest_size=32).hexdigest()
 
 
-def _number(name: str) -> int:
-    """A number for a name, for locks: 64 bits, signed."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+def _number(kind: str, name: str) -> int:
+    """A number for a name among those of its kind, for locks: 64 bits, signed."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), person=kind.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _storable(fields: dict[str, Any]) -> dict[str, Any]:
