@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from recbole_llmfb.text.title_index import TitleIndex
-from recbole_llmfb.text.titles import names_of
+from recbole_llmfb.text.titles import names_of, without_case
 
 # The labels that people use for the genres and keywords of catalogues, beside the label itself and its plural.
 _SYNONYMS = {
@@ -33,7 +33,6 @@ _DECADE_ZH = "一二三四五六七八九"
 _DECADE = re.compile(r"(\d\d)(\d)0s")
 _BOUND_BEFORE = re.compile(r"\b(?:before|pre|earlier than|later than|older than|newer than)[\s-]+(?:the\s+)?$", re.IGNORECASE)
 _BOUND_BEHIND = re.compile(r"\s*(?:$|[^\w\s]|(?:and|or|but|please)\b)", re.IGNORECASE)
-_LIKE_LETTERS = str.maketrans("’İı", "'ii")  # a Turkish "FİLM" is a film; so thinks `re.IGNORECASE`
 
 
 class Mention(NamedTuple):
@@ -55,7 +54,7 @@ class Lexicon:
         """texts: of the items, which tell the year of a title that does not."""
         self.attributes = tuple(attributes)
         self.names = names_of(titles, texts or [""] * len(titles))
-        self._forms = {_key(form): row for row, value in enumerate(attributes) for form in surface_forms(value)}
+        self._forms = {without_case(form): row for row, value in enumerate(attributes) for form in surface_forms(value)}
         forms = "|".join(
             re.escape(form).replace(r"\ ", r"[\s-]+").replace("'", "['’]") for form in sorted(self._forms, key=len, reverse=True)
         )
@@ -69,7 +68,7 @@ class Lexicon:
         found = [Mention(one.span, "item", one.rows, one.note) for one in self._titles.find(text)]
         for match in self._aspect.finditer(text) if self._aspect else ():
             span = match.span("form")
-            row = self._forms[re.sub(r"[\s-]+", " ", _key(match["form"]))]
+            row = self._forms[re.sub(r"[\s-]+", " ", without_case(match["form"]))]
             if any(_overlap(span, mention.span) for mention in found) or self._is_bound(text, span, row):
                 continue
             found.append(Mention(span, "aspect", (row,)))
@@ -104,11 +103,6 @@ def _plural(name: str) -> str:
 def is_decade(value: str) -> bool:
     """Whether an attribute is a decade, such as "1990s"."""
     return _DECADE.fullmatch(value) is not None
-
-
-def _key(words: str) -> str:
-    """What is written, however it is typed."""
-    return words.translate(_LIKE_LETTERS).casefold()
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:

@@ -46,9 +46,14 @@ def names_of(titles: Sequence[str], texts: Sequence[str]) -> list[Name]:
     return [name_of(title, text) for title, text in zip(titles, texts, strict=True)]
 
 
+def without_case(words: str) -> str:
+    """What is written, however it is typed: in lower case, with one kind of apostrophe."""
+    return words.translate(_LIKE_LETTERS).casefold()
+
+
 def title_key(words: str) -> str:
-    """Letters and digits alone, without case and accents: what is written, however it is typed."""
-    plain = unicodedata.normalize("NFKD", words.translate(_LIKE_LETTERS).casefold().replace("&", " and "))
+    """Letters and digits alone, without case and accents."""
+    plain = unicodedata.normalize("NFKD", without_case(words).replace("&", " and "))
     return "".join(character for character in plain if character.isalnum())
 
 

@@ -43,13 +43,12 @@ class FeedbackDataset(Dataset):
             "[PAD]" without title, text and attributes. An item that the `.item` file lacks has its id as title.
         texts: every distinct text of an item or a feedback, once.
         item_text_row: (I,) int64, the row of an item's text in `texts`; -1 for none.
+        item_documents: (I,) every word about an item: its text, and in the parts of a split the training reviews that
+            ITEM_TEXT_FROM_FEEDBACK asks for. `item_table`, `texts` and `item_text_row` have as many of them as it says.
         feedback: the `.feedback` file, empty where there is none.
         talk: the `.talk` file, empty where there is none.
         interaction_time_us: (N,) int64, UTC microseconds of the N interactions that the filters left; `NEVER` where the file
             has no times. Index it by the int64 field `row_id` of `inter_feat`, which `build` adds before it splits.
-
-    item_documents: (I,) every word about an item: its text, and in the parts of a split the training reviews that
-            ITEM_TEXT_FROM_FEEDBACK asks for, as `item_table`, `texts` and `item_text_row` have them too.
 
     The parts of a split share all of them. With a `.feedback` file the split must be by time, so that no model learns from
     what was said after its cut-off; or by dialogue (the key `dialogue_folds`), where no user is in two parts.
@@ -136,9 +135,9 @@ class FeedbackDataset(Dataset):
         path = Path(self.config["data_path"])
         self._feedback_path = path / f"{self.dataset_name}.feedback"
         self._by_time = not self.config["benchmark_filename"] and self.config["eval_args"]["order"] == "TO"
-        talk_path = path / f"{self.dataset_name}.talk"
-        if self.config["dialogue_folds"] and not talk_path.is_file():
-            remedy = f"{talk_path.name} is not there: convert dialogues, or leave the key out"
+        self._talk_path = path / f"{self.dataset_name}.talk"
+        if self.config["dialogue_folds"] and not self._talk_path.is_file():
+            remedy = f"{self._talk_path.name} is not there: convert dialogues, or leave the key out"
             raise ConfigError("dialogue_folds", self.config["dialogue_folds"], remedy=remedy)
         if self._feedback_path.is_file() and not self._by_time and not self.config["benchmark_filename"]:
             remedy = f"{self._feedback_path.name} needs a split by time, or the future leaks; set eval_args: {{order: TO}}"
@@ -165,9 +164,9 @@ class FeedbackDataset(Dataset):
             self.feedback = read_feedback(self._read(self._feedback_path), users, items_of, rows.row)
         self.texts = rows.texts
         self.item_documents = self.item_table["text"].tolist()
-        talk_path = self._feedback_path.with_suffix(".talk")
-        users = self.field2token_id[self.uid_field]
-        self.talk = read_talk(self._read(talk_path), users) if talk_path.is_file() else empty_talk()
+        self.talk = empty_talk()
+        if self._talk_path.is_file():
+            self.talk = read_talk(self._read(self._talk_path), self.field2token_id[self.uid_field])
 
     def _read(self, path: Path) -> AtomicTable:
         return read_atomic(path, separator=self.config["field_separator"], encoding=self.config["encoding"] or "utf-8")
