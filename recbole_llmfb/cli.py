@@ -4,24 +4,20 @@ Answers go to standard output, progress and logs to standard error. Wrong use ex
 failed run with 1. Heavy libraries are imported inside the commands, so that `--help` is quick and serving needs no RecBole.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
-
-if TYPE_CHECKING:
-    from recbole_llmfb.schema import Slate
+from recbole_llmfb.printing import fail, one_line, print_json, print_report, print_slate, table
 
 _TRAINING_LIBRARIES = frozenset("hyperopt peft plotly recbole scipy sklearn tensorboard".split())  # that the extra `train` brings
 
@@ -59,12 +55,12 @@ def train(
     checkpoint = newest_checkpoint(build_config(config_file_list=[config], config_dict=given)) if resume else None
     result = run_recbole_llmfb(config_file_list=[config], config_dict=given, resume=checkpoint)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    table = _table("", "validation", "test")
+    shown = table("", "validation", "test")
     for name, value in result["test_result"].items():
-        table.add_row(name, f"{result['best_valid_result'][name]:.4f}", f"{value:.4f}")
-    Console().print(table)
+        shown.add_row(name, f"{result['best_valid_result'][name]:.4f}", f"{value:.4f}")
+    Console().print(shown)
     if result["bundle"]:
         typer.echo(f"bundle: {result['bundle']}")
 
@@ -77,15 +73,15 @@ def tune(config: Config, override: Override = None, as_json: AsJson = False) -> 
 
     found = search([config], config_dict=parse_overrides(override or []))
     if as_json:
-        _print_json(asdict(found))
+        print_json(asdict(found))
         return
-    table = _table("parameters", "validation", "test")
+    shown = table("parameters", "validation", "test")
     for trial in found.trials:
         best = "  <- best" if trial is found.best else ""
         name, score = next(iter(trial.result["test_result"].items()))
         params = ", ".join(f"{key}={value}" for key, value in trial.params.items())
-        table.add_row(escape(params) + best, f"{trial.result['best_valid_score']:.4f}", f"{name} {score:.4f}")
-    Console().print(table)
+        shown.add_row(escape(params) + best, f"{trial.result['best_valid_score']:.4f}", f"{name} {score:.4f}")
+    Console().print(shown)
 
 
 @app.command()
@@ -102,23 +98,11 @@ def evaluate(
 
     With --labels, judge how the stance of people is read: by the bundle, or without one by cross-validation.
     """
-    if bundle is None and not labels:
+    if bundle is None and (behaviour or not labels):
         raise UsageError("evaluate needs a BUNDLE, or --labels FILE")
-    if behaviour and bundle:
-        _behaviour(bundle, as_json=as_json)
-        return
-    from recbole_llmfb.evaluation import stance
-    from recbole_llmfb.evaluation.evaluate import evaluate as judge
-
-    report: Any
-    if labels:
-        report = stance.judge(bundle, labels) if bundle else stance.cross_validate(labels, folds=folds)
-    elif bundle:
-        report = judge(bundle, episodes=episodes, phrase_book=phrase_book)
-    if as_json:
-        _print_json(report.as_dict())
-    else:
-        typer.echo(report.markdown())
+    if behaviour and labels:
+        raise UsageError("--behaviour and --labels judge different things: give one of them")
+    print_report(_report(bundle, episodes, phrase_book, labels or (), folds, behaviour), as_json=as_json)
 
 
 @app.command()
@@ -136,7 +120,7 @@ def rank(
 
     recommender = Recommender.load(bundle)
     slate = recommender.rank(text=text, history=_ids(history), exclude=_ids(exclude), k=k, lang=_language(lang))
-    _print_slate(slate, as_json=as_json)
+    print_slate(slate, as_json=as_json)
 
 
 @app.command()
@@ -157,7 +141,7 @@ def recommend(
         slate = recommender.recommend(user, k=k, lang=_language(lang))
     else:
         slate = recommender.respond(Feedback(user, text=text), k=k, lang=_language(lang))
-    _print_slate(slate, as_json=as_json)
+    print_slate(slate, as_json=as_json)
 
 
 @app.command()
@@ -229,42 +213,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="recbole-llmfb", standalone_mode=False)
     except typer.TyperException as error:
-        _fail(f"{error.format_message()} (see recbole-llmfb --help)", 2)
+        fail(f"{error.format_message()} (see recbole-llmfb --help)", 2)
     except (UsageError, ValidationError) as error:
-        _fail(_one_line(error), 2)
+        fail(one_line(error), 2)
     except LlmfbError as error:
-        _fail(_one_line(error), 1)
+        fail(one_line(error), 1)
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
         if library not in _TRAINING_LIBRARIES:
             raise
-        _fail(_one_line(MissingExtraError("this command", library, extra="train", remedy=" (with Python 3.11)")), 1)
+        fail(one_line(MissingExtraError("this command", library, extra="train", remedy=" (with Python 3.11)")), 1)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped", 1)
+        fail("stopped", 1)
     else:
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _behaviour(bundle: Path, *, as_json: bool) -> None:
-    from recbole_llmfb.bundle import load_bundle
-    from recbole_llmfb.evaluation.behaviour import behaviour, load_utterances, markdown
+def _report(
+    bundle: Path | None, episodes: int, phrase_book: Path | None, labels: Sequence[Path], folds: int, behaviour: bool
+) -> Any:
+    """What `evaluate` is asked for; see its options."""
+    if labels:
+        from recbole_llmfb.evaluation import stance
 
-    shares = behaviour(load_bundle(bundle).reader(), load_utterances())
-    if as_json:
-        _print_json([share.model_dump() for share in shares])
-    else:
-        typer.echo(markdown(shares))
+        return stance.judge(bundle, labels) if bundle else stance.cross_validate(labels, folds=folds)
+    assert bundle is not None
+    if behaviour:
+        from recbole_llmfb.evaluation.behaviour import judge
 
+        return judge(bundle)
+    from recbole_llmfb.evaluation.evaluate import evaluate
 
-def _fail(message: str, code: int) -> None:
-    typer.echo(f"recbole-llmfb: {message}", err=True)
-    sys.exit(code)
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']}" for one in error.errors())
-    return " ".join(str(error).split())
+    return evaluate(bundle, episodes=episodes, phrase_book=phrase_book)
 
 
 def _ids(listed: str) -> list[str]:
@@ -275,30 +255,3 @@ def _language(lang: str) -> Any:
     if lang not in ("en", "zh"):
         raise UsageError(f"--lang {lang!r}: choose en or zh")
     return lang
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number and column != "title" else "left")
-    return table
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _print_slate(slate: "Slate", *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(slate.model_dump_json())
-        return
-    console = Console()
-    console.print(escape(slate.summary))
-    table = Table(box=None)
-    for column in ("", "item", "title", "score", "why"):
-        table.add_column(column, justify="right" if column == "score" else "left")
-    for one in slate.items:
-        table.add_row(str(one.rank), escape(one.item), escape(one.title), f"{one.score:.2f}", escape(one.reason))
-    console.print(table)
-    if slate.unknown:
-        console.print(escape(f"not in the catalogue: {', '.join(slate.unknown)}"))

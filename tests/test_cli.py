@@ -67,6 +67,20 @@ def test_behaviour_of_a_bundle_is_a_table_or_json(bundle: Bundle, capsys: pytest
     assert "| en | negation |" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "evaluate needs a BUNDLE"),
+        (["--behaviour"], "evaluate needs a BUNDLE"),
+        (["BUNDLE", "--behaviour", "--labels", "a.labels"], "judge different things"),
+        (["--labels", "nowhere.labels"], "nowhere.labels: no such file"),
+    ],
+)
+def test_evaluate_says_what_it_lacks(options: list[str], told: str, bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", *(str(bundle.path) if one == "BUNDLE" else one for one in options)) == (1 if "nowhere" in told else 2)
+    assert told in capsys.readouterr().err
+
+
 def test_a_list_for_people_names_titles_and_reasons(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recommend", str(bundle.path), "--user", "u0", "--text", "no more even ones", "--k", "2", "--lang", "zh") == 0
     shown = capsys.readouterr().out

@@ -40,7 +40,8 @@ LAYERS = {
     "serving": _layer("bundle", libraries="alembic fastapi httpx sqlalchemy sqlmodel starlette uvicorn"),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
-    "cli": _layer("convert", "evaluation", libraries="rich typer"),
+    "printing": _layer("schema", libraries="rich typer"),
+    "cli": _layer("convert", "evaluation", "printing"),
     "__main__": _layer("cli"),
     "dashboard": _layer(libraries="numpy pandas plotly streamlit"),
 }

@@ -7,11 +7,14 @@ hedges, questions, comparison, titles) is checked without a model in the tests; 
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from recbole_llmfb.bundle import load_bundle
+from recbole_llmfb.evaluation.rendering import table
 from recbole_llmfb.schema import Language, Signal
 from recbole_llmfb.text.script import LACKING
 from recbole_llmfb.text.signals import Reader, Utterance
@@ -66,6 +69,32 @@ class Share(_Frozen):
     failing: tuple[str, ...]
 
 
+class BehaviourReport(_Frozen):
+    """Shares of every language and category."""
+
+    shares: tuple[Share, ...]
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Plain values, for JSON."""
+        return [share.model_dump() for share in self.shares]
+
+    def markdown(self) -> str:
+        """A table, and the utterances that fail."""
+        rows = [
+            [one.language, one.category, f"{one.holds} of {one.count}"]
+            + [f"{one.holds / one.count:.0%}" if one.count else "–", str(one.left_out)]
+            for one in self.shares
+        ]
+        told = table(["language", "category", "hold", "share", "left out"], rows)
+        failing = [f"- {one.category}: {wrong}" for one in self.shares for wrong in one.failing]
+        return "\n".join([told, "", *(["These fail:", "", *failing] if failing else ["None fails."])])
+
+
+def judge(bundle: str | Path) -> BehaviourReport:
+    """How a bundle reads every utterance. Raises BundleError for one that cannot be loaded."""
+    return BehaviourReport(shares=tuple(behaviour(load_bundle(bundle).reader(), load_utterances())))
+
+
 def load_utterances() -> list[Entry]:
     """Every utterance of every language."""
     folder = files("recbole_llmfb.evaluation") / "utterances"
@@ -114,18 +143,6 @@ def fault(entry: Entry, said: Utterance, items: dict[str, str]) -> str | None:
         if expected.weak and any(one.strength > _WEAK_AT_MOST for one in about):
             return f"{expected.about or 'all of it'} is not weak"
     return None
-
-
-def markdown(shares: Sequence[Share]) -> str:
-    """A table, and the utterances that fail."""
-    rows = [
-        f"| {one.language} | {one.category} | {one.holds} of {one.count} | "
-        f"{f'{one.holds / one.count:.0%}' if one.count else '–'} | {one.left_out} |"
-        for one in shares
-    ]
-    lines = ["| language | category | hold | share | left out |", "| --- | --- | ---: | ---: | ---: |", *rows]
-    failing = [f"- {one.category}: {wrong}" for one in shares for wrong in one.failing]
-    return "\n".join([*lines, "", *(["These fail:", "", *failing] if failing else ["None fails."])])
 
 
 def _is_about(signal: Signal, about: str | None, text: str, items: dict[str, str]) -> bool:
