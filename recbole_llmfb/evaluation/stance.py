@@ -25,6 +25,8 @@ from recbole_llmfb.evaluation.rendering import table
 from recbole_llmfb.schema import STANCES
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import ReadingHead
+from recbole_llmfb.training.config import OUR_PROPERTIES
+from recbole_llmfb.training.config_files import read_config
 from recbole_llmfb.training.labels import STANCE_LABELS, LabelledText, read_labels, without_echoes
 from recbole_llmfb.training.stances import read_stances, tune_on_labels
 from recbole_llmfb.training.tuning import TunedEncoder
@@ -104,11 +106,14 @@ def judge(bundle_path: str | Path, paths: Sequence[str | Path], *, seed: int = 0
 
 
 def tuned(known: Sequence[LabelledText], asked: Sequence[str], *, seed: int) -> Sequence[int]:
-    """The encoder and head of LLMFB's training, trained on labelled texts alone."""
+    """The encoder and head of LLMFB, by its default configuration, trained on labelled texts alone."""
+    options = read_config(OUR_PROPERTIES)
     torch.manual_seed(seed)
-    encoder = TunedEncoder(Encoder.load(), "top:6", drop=0.1)
+    plain = Encoder.load(options["encoder"], revision=options["encoder_revision"], max_tokens=options["encoder_max_tokens"])
+    encoder = TunedEncoder(plain, options["encoder_tuning"], lora_rank=options["lora_rank"], drop=options["encoder_dropout"])
     head = ReadingHead(0, encoder.width, stance=True)
-    tune_on_labels(encoder, head, known)
+    rates = {key: options[key] for key in ("learning_rate", "encoder_learning_rate", "weight_decay")}
+    tune_on_labels(encoder, head, known, **rates)
     return read_stances(encoder, head, asked)
 
 

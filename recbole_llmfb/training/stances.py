@@ -17,9 +17,8 @@ from recbole_llmfb.text.signals import ReadingHead
 from recbole_llmfb.training.labels import LabelledText
 from recbole_llmfb.training.tuning import TunedEncoder
 
-_PADDED_TOGETHER = 8  # texts of like length, so that one long text does not stretch the rest
+_PADDED_TOGETHER = 16  # texts of like length, so that one long text does not stretch the rest
 _WARMUP_SHARE = 0.06  # of the steps
-_WEIGHT_DECAY = 0.01
 
 
 class StanceLessons:
@@ -59,12 +58,16 @@ def tune_on_labels(
     head: ReadingHead,
     texts: Sequence[LabelledText],
     *,
-    epochs: int = 8,
+    learning_rate: float,
+    encoder_learning_rate: float,
+    weight_decay: float,
+    epochs: int = 6,
     batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    encoder_learning_rate: float = 3e-4,
 ) -> None:
     """Train encoder and head on labelled texts alone, rates falling to zero; both are left in evaluation mode.
+
+    Args:
+        learning_rate, encoder_learning_rate, weight_decay: as the keys of LLMFB's configuration.
 
     Raises:
         UsageError: a stance without a text.
@@ -76,7 +79,7 @@ def tune_on_labels(
         {"params": [p for p in encoder.parameters() if p.requires_grad], "lr": encoder_learning_rate},
         {"params": list(head.parameters()), "lr": learning_rate},
     ]
-    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=_WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=weight_decay)
     scheduler = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup) * max(0.0, 1 - step / steps))
     encoder.keep(lessons.texts)
     encoder.train(), head.train()

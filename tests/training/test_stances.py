@@ -20,6 +20,7 @@ from recbole_llmfb.training.tuning import TunedEncoder
 
 MEANT = {"accept": "even", "reject": "odd", "neither": "stone"}
 SAID = [LabelledText(f"{word} {n}", label, f"s{n}", "hand") for n in range(8) for label, word in MEANT.items()]
+RATES = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-3, "weight_decay": 0.0}
 OURS = {
     "encoder_tuning": "frozen",
     "critic_lessons": 60,
@@ -61,7 +62,7 @@ def test_the_loss_does_not_depend_on_the_order_of_rows(tiny_encoder: Encoder) ->
 def test_labels_are_learned_and_the_encoder_changes_where_it_is_tuned(tiny_encoder: Encoder, mode: str, changes: bool) -> None:
     encoder, head = parts(tiny_encoder, mode)
     before = encoder.fingerprint()
-    tune_on_labels(encoder, head, SAID, epochs=40, batch_size=8, learning_rate=1e-2, encoder_learning_rate=1e-3)
+    tune_on_labels(encoder, head, SAID, epochs=40, batch_size=8, **(RATES | {"learning_rate": 1e-2}))
     assert not encoder.training and not head.training
     assert (encoder.fingerprint() != before) is changes
     assert read_stances(encoder, head, [one.text for one in SAID]) == [one.stance for one in SAID]
@@ -72,7 +73,7 @@ def test_equal_seeds_learn_equally(tiny_encoder: Encoder) -> None:
     weights = []
     for _ in range(2):
         encoder, head = parts(tiny_encoder, "top:1")
-        tune_on_labels(encoder, head, SAID, epochs=2)
+        tune_on_labels(encoder, head, SAID, epochs=2, **RATES)
         weights.append(encoder.fingerprint())
     assert weights[0] == weights[1]
 
