@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from recbole_llmfb import access_cli
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 from recbole_llmfb.printing import fail, one_line, print_json, print_report, print_slate, table
 
@@ -29,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(access_cli.keys, name="keys")
+app.add_typer(access_cli.accounts, name="accounts")
 
 Config = Annotated[Path, typer.Argument(help="A YAML file with `model`, `dataset` and RecBole's and our keys.")]
 Override = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated.")]

@@ -1,5 +1,6 @@
 """What can go wrong, each named with the value at fault and the remedy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -61,3 +62,11 @@ class StoreError(LlmfbError):
 
     def __init__(self, problem: str, cause: str, *, remedy: str = "try again when the database is back") -> None:
         super().__init__(f"{problem} ({' '.join(cause.split())}): nothing was stored; {remedy}")
+
+
+class AccessError(LlmfbError):
+    """Somebody is not let in, or may not do this. status: of HTTP. headers: what the answer carries, such as Retry-After."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})

@@ -24,7 +24,7 @@ from recbole_llmfb.serving.store.database import failures
 from recbole_llmfb.serving.store.tables import Table
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-TABLES = "account api_key audit bundle feedback idempotency reading secret signal slate tombstone".split()
+TABLES = "account api_key audit bundle feedback idempotency link reading secret session signal slate tombstone".split()
 
 
 def said(user: str = "u", text: str = "no more even ones", **rest: object) -> Feedback:

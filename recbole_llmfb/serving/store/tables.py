@@ -156,6 +156,27 @@ class ApiKeyRow(Table, table=True):
     revoked_us: int | None = _time(optional=True)
 
 
+class SessionRow(Table, table=True):
+    """A session of the console: `id` is the hash of its token. account: None for whoever followed the first start's link."""
+
+    __tablename__ = "session"
+    __table_args__ = (Index(None, "account"),)
+
+    id: str = Field(primary_key=True)
+    account: str | None = Field(default=None, sa_column=Column(ForeignKey("account.id", ondelete="CASCADE"), nullable=True))
+    created_us: int = _time()
+    seen_us: int = _time()
+
+
+class LinkRow(Table, table=True):
+    """The link that opens the console at its first start, once: `id` is the hash of its token."""
+
+    __tablename__ = "link"
+
+    id: str = Field(primary_key=True)
+    created_us: int = _time()
+
+
 class AuditRow(Table, table=True):
     """Who changed what, when. `detail` is JSON without users' words."""
 
