@@ -65,7 +65,7 @@ class StoreError(LlmfbError):
 
 
 class AccessError(LlmfbError):
-    """Somebody is not let in, or may not do this. status: of HTTP. headers: what the answer carries, such as Retry-After."""
+    """A request that its sender may not make. status: of HTTP (401, 403, 429). headers: that the answer to it carries."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)

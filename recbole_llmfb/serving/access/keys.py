@@ -1,4 +1,4 @@
-"""API keys: `llmfb_<id>_<secret>`. The id is public and names the key in lists and the audit; only a hash of the whole is stored."""
+"""API keys: `llmfb_<id>_<secret>`. The id names the key in lists and in the audit; of the whole only a hash is stored."""
 
 import re
 from datetime import datetime

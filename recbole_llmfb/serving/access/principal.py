@@ -14,7 +14,7 @@ class Principal:
     """Somebody whom the gate let in.
 
     name: where the proof came from and whose it was, such as `key:4f1d...`, `account:ada`, `token:...`, `loopback`; rate limits,
-        idempotency keys and the audit go by it. scope: what this one may do. user: with the scope `user`, the only one within reach.
+        idempotency keys and the audit go by it. scope: what this one may do. user: of the scope `user`, the only one in reach.
     """
 
     name: str
