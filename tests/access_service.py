@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from pwdlib import PasswordHash
@@ -21,12 +22,13 @@ Make = Callable[..., Access]
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that a test sets; it moves by a microsecond whenever somebody looks, so that what happens has an order."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 6, 1, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.forward(microseconds=1)
         return self.now
 
     def forward(self, **by: float) -> None:
@@ -61,6 +63,10 @@ def application(access: Access) -> FastAPI:
     @app.exception_handler(AccessError)
     async def refuse(_: Request, error: AccessError) -> JSONResponse:
         return JSONResponse({"detail": error.detail}, error.status, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": [one["type"] for one in error.errors()]}, 422)
 
     @app.api_route("/v1/words", methods=["GET", "POST"])
     def words(request: Request, user: str) -> str:

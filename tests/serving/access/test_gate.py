@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from access_service import HERE, PASSWORD, ROOT, THERE, Make, client, signed_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recbole_llmfb.errors import UsageError
+from recbole_llmfb.errors import DataError, UsageError
 from recbole_llmfb.serving.access import Access, AccessSettings, Principal, check_bind
 from recbole_llmfb.serving.access.principal import SCOPES
 from recbole_llmfb.serving.store import Database
@@ -41,7 +42,9 @@ def test_a_principal_that_contradicts_itself_cannot_be(scope: str, user: str | N
 
 @pytest.mark.parametrize("base", [HERE, "http://localhost:8000", "http://[::1]:8000", "http://127.9.9.9", "https://localhost"])
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_loopback_is_open_as_operator_until_something_is_configured(database: Database, make_access: Make, base: str, peer: str) -> None:
+def test_loopback_is_open_as_operator_until_something_is_configured(
+    database: Database, make_access: Make, base: str, peer: str
+) -> None:
     me = client(make_access(), base, peer=peer).get("/v1/me")
     assert (me.status_code, me.json()) == (200, {"name": "loopback", "scope": "operator", "user": None})
 
@@ -86,7 +89,9 @@ def test_another_machine_is_not_loopback_whatever_host_it_names(access: Access, 
     assert client(access, peer=peer).get("/v1/me").status_code == 403
 
 
-@pytest.mark.parametrize("headers", [{"Origin": HERE}, {"Sec-Fetch-Site": "same-origin", "Origin": HERE}, {"Sec-Fetch-Site": "none"}])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": HERE}, {"Sec-Fetch-Site": "same-origin", "Origin": HERE}, {"Sec-Fetch-Site": "none"}]
+)
 def test_loopback_is_open_to_the_services_own_pages(access: Access, headers: dict[str, str]) -> None:
     assert client(access).post("/v1/words?user=u", headers=headers).status_code == 200
 
@@ -198,12 +203,8 @@ def test_no_change_of_a_key_is_let_in(access: Access, data: st.DataObject) -> No
 # -- settings
 
 
-def test_a_wrong_setting_is_refused_with_its_name(tmp_path: object) -> None:
-    from pathlib import Path
-
-    from recbole_llmfb.errors import DataError
-
-    file = Path(str(tmp_path)) / "access.toml"
+def test_a_wrong_setting_is_refused_with_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "access.toml"
     for text, names in [
         ('[rates]\nuser = "often"', "rates.user.*300/minute"),
         ('origins = ["console.example"]', "origins.*https://console.example"),
