@@ -19,6 +19,7 @@ ROOT = Principal("test", "admin")
 PASSWORD = "correct horse battery"
 HERE, THERE = "http://127.0.0.1:8000", "https://console.example"
 Make = Callable[..., Access]
+one_database = pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # for what is the same over every database
 
 
 class Clock:

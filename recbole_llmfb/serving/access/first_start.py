@@ -78,5 +78,5 @@ def check_bind(host: str, first_start: FirstStart) -> None:
     if not is_loopback(host) and not first_start.is_over():
         raise UsageError(
             f"--host {host!r} lets other machines in, and no key is configured: "
-            "make one first (recbole-llmfb keys create NAME --scope operator), or listen at 127.0.0.1"
+            "make one first (recbole-llmfb keys create NAME --database URL), or listen at 127.0.0.1"
         )

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from access_service import PASSWORD, Make, actions, client
+from access_service import PASSWORD, Make, actions, client, one_database
 from sqlalchemy import text
 
 from recbole_llmfb.cli import main
@@ -74,6 +74,7 @@ def test_an_account_is_made_signs_in_and_is_disabled(shell: Shell, access: Acces
     assert "ada" in shell.run("accounts", "list")[1]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("arguments", "typed", "code", "problem"),
     [

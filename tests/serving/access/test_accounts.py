@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from access_service import HERE, PASSWORD, ROOT, Make, actions, client, signed_in
+from access_service import HERE, PASSWORD, ROOT, Make, actions, client, one_database, signed_in
 from httpx import Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -51,11 +51,13 @@ def test_a_password_opens_its_account_and_no_other_does(access: Access, password
     assert not access.accounts.check(name, password + other + "x")[1]
 
 
+@one_database
 def test_a_password_is_the_same_however_a_keyboard_writes_it(access: Access) -> None:
     access.accounts.create(ROOT, "zoe", "a caf\u00e9 at noon", "operator")
     assert login(access, "zoe", "a cafe\u0301 at noon").status_code == 200
 
 
+@one_database
 @pytest.mark.parametrize("password", ["", "short", "eleven char", "x" * 1001])
 def test_a_password_that_is_too_short_or_too_long_is_refused(access: Access, password: str) -> None:
     with pytest.raises(ValidationError, match="characters"):
@@ -89,6 +91,7 @@ def test_the_answer_does_not_tell_what_was_wrong(ada: Access, name: str, passwor
     assert "set-cookie" not in refused.headers
 
 
+@one_database
 @pytest.mark.parametrize("name", ["ada", "nobody", "off"])
 def test_a_password_is_hashed_whether_there_is_an_account_or_not(ada: Access, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     ada.accounts.create(ROOT, "off", PASSWORD, "operator")
@@ -112,16 +115,19 @@ def test_guessing_with_one_name_from_one_address_is_stopped_even_when_the_guess_
     assert login(ada, peer="10.0.0.9").status_code == 200, "the owner, from elsewhere, is not locked out"
 
 
+@one_database
 def test_guessing_names_from_one_address_is_stopped(ada: Access) -> None:
     assert {login(ada, f"name-{number}").status_code for number in range(50)} == {401}
     assert login(ada).status_code == 429
 
 
+@one_database
 def test_guessing_from_many_addresses_is_stopped(make_access: Make) -> None:
     access = make_access(logins={"name": "5/minute"})
     assert [login(access, peer=f"10.0.0.{number}").status_code for number in range(6)] == [401] * 5 + [429]
 
 
+@one_database
 def test_addresses_of_one_ipv6_network_count_as_one(make_access: Make) -> None:
     access = make_access(logins={"address": "2/minute"})
     peers = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:8000::", "2001:db8:0:1::1"]
@@ -178,6 +184,7 @@ def test_an_admin_changes_accounts_of_others(access: Access) -> None:
     ]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

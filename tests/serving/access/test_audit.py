@@ -1,7 +1,7 @@
 """The audit: complete, in order, page by page, and without what users say."""
 
 import pytest
-from access_service import ROOT, Clock, actions, client
+from access_service import ROOT, Clock, actions, client, one_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +32,7 @@ def test_an_entry_is_stored_with_the_change_or_not_at_all(access: Access) -> Non
     assert list(actions(access)) == []
 
 
+@one_database
 def test_a_text_is_no_fact(access: Access) -> None:
     with access.database.writing() as session, pytest.raises(UsageError, match="words has 201 characters"):
         access.audit.record(session, ADA, "user.erase", "hash", {"words": "x" * 201})
@@ -71,12 +72,14 @@ def test_entries_of_an_actor_or_of_an_action_can_be_asked_for(access: Access) ->
     assert subjects(actor="nobody") == set()
 
 
+@one_database
 @pytest.mark.parametrize("params", [{"limit": "0"}, {"limit": "501"}, {"actor": "a\0"}, {"limit": "x"}])
 def test_a_page_that_cannot_be_is_refused(access: Access, params: dict[str, str]) -> None:
     program = client(access, X_API_Key=access.keys.create(ROOT, "k", "admin").key)
     assert program.get("/v1/audit", params=params).status_code == 422
 
 
+@one_database
 @pytest.mark.parametrize("before", ["", "x", "1", "1-", "-1", "9" * 30 + "-a", "1-a'; DROP TABLE audit", "1-\0", "²-a"])
 def test_a_place_that_no_page_named_is_refused(access: Access, before: str) -> None:
     with access.database.reading() as session, pytest.raises(UsageError, match="before="):

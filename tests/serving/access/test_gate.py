@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from access_service import HERE, PASSWORD, ROOT, THERE, Make, client, signed_in
+from access_service import HERE, PASSWORD, ROOT, THERE, Make, client, one_database, signed_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbole_llmfb.errors import DataError, UsageError
 from recbole_llmfb.serving.access import Access, AccessSettings, Principal, check_bind
 from recbole_llmfb.serving.access.principal import SCOPES
-from recbole_llmfb.serving.store import Database
 
 # -- principals
 
@@ -40,15 +39,15 @@ def test_a_principal_that_contradicts_itself_cannot_be(scope: str, user: str | N
 # -- loopback, before anything is configured
 
 
+@one_database
 @pytest.mark.parametrize("base", [HERE, "http://localhost:8000", "http://[::1]:8000", "http://127.9.9.9", "https://localhost"])
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_loopback_is_open_as_operator_until_something_is_configured(
-    database: Database, make_access: Make, base: str, peer: str
-) -> None:
-    me = client(make_access(), base, peer=peer).get("/v1/me")
+def test_loopback_is_open_as_operator_until_something_is_configured(access: Access, base: str, peer: str) -> None:
+    me = client(access, base, peer=peer).get("/v1/me")
     assert (me.status_code, me.json()) == (200, {"name": "loopback", "scope": "operator", "user": None})
 
 
+@one_database
 @pytest.mark.parametrize(
     ("headers", "why"),
     [
@@ -84,11 +83,13 @@ def test_loopback_is_closed_to_whatever_may_come_from_elsewhere(access: Access, 
         assert why in answer.json()["detail"] and "keys create" in answer.json()["detail"]
 
 
+@one_database
 @pytest.mark.parametrize("peer", ["10.0.0.1", "192.168.0.2", "::ffff:10.0.0.1", "2001:db8::1", "testclient", ""])
 def test_another_machine_is_not_loopback_whatever_host_it_names(access: Access, peer: str) -> None:
     assert client(access, peer=peer).get("/v1/me").status_code == 403
 
 
+@one_database
 @pytest.mark.parametrize(
     "headers", [{"Origin": HERE}, {"Sec-Fetch-Site": "same-origin", "Origin": HERE}, {"Sec-Fetch-Site": "none"}]
 )
@@ -119,6 +120,7 @@ def test_loopback_closes_for_good_with_the_first_key_or_account(
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
+@one_database
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.2", "", "console.example", "::ffff:10.0.0.1", "127.0.0.1.example"])
 def test_no_other_address_is_served_before_a_key_is_configured(access: Access, host: str) -> None:
     with pytest.raises(UsageError, match=re.escape(repr(host)) + ".*recbole-llmfb keys create"):
@@ -127,6 +129,7 @@ def test_no_other_address_is_served_before_a_key_is_configured(access: Access, h
     check_bind(host, access.first_start)
 
 
+@one_database
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
 def test_loopback_needs_no_key(access: Access, host: str) -> None:
     check_bind(host, access.first_start)
@@ -164,6 +167,7 @@ def test_the_secret_of_one_key_does_not_open_with_the_id_of_another(access: Acce
     assert client(access, X_API_Key=forged).get("/v1/me").status_code == 401
 
 
+@one_database
 @pytest.mark.parametrize(
     "headers",
     [
@@ -182,6 +186,7 @@ def test_a_wrong_proof_is_refused_where_none_at_all_would_be_let_in(access: Acce
     assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Bearer")
 
 
+@one_database
 def test_two_proofs_are_one_too_many(access: Access) -> None:
     key = access.keys.create(ROOT, "program", "admin").key
     assert client(access, X_API_Key=key, Authorization=f"Bearer {key}").get("/v1/me").status_code == 401

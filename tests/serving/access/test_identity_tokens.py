@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
-from access_service import ROOT, Make, client
+from access_service import ROOT, Make, client, one_database
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -63,16 +63,19 @@ def tokens(tmp_path: Path) -> Tokens:
     return Tokens(TokenSettings.model_validate(settings(tmp_path)))
 
 
+@one_database
 def test_a_token_lets_in_who_it_names_from_anywhere(behind: Access) -> None:
     answer = client(behind, "https://console.example", peer="10.0.0.1", Authorization=f"Bearer {token()}").get("/v1/me")
     assert answer.json() == {"name": "token:ada", "scope": "operator", "user": None}
 
 
+@one_database
 def test_an_identity_provider_closes_loopback_and_opens_other_addresses(behind: Access) -> None:
     assert client(behind).get("/v1/me").status_code == 401
     check_bind("0.0.0.0", behind.first_start)
 
 
+@one_database
 def test_keys_open_beside_tokens(behind: Access) -> None:
     assert status(behind, behind.keys.create(ROOT, "program", "admin").key) == 200
 
@@ -152,6 +155,7 @@ def test_what_the_provider_did_not_make_for_this_service_is_refused(tokens: Toke
     assert (refused.value.status, refused.value.headers["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
 
 
+@one_database
 def test_a_refused_token_is_refused_at_the_gate(behind: Access) -> None:
     assert [status(behind, FORGED[name]()) for name in ("alg none", "another issuer", "expired")] == [401] * 3
 

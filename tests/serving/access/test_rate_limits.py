@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from access_service import ROOT, Make, client
+from access_service import ROOT, Make, client, one_database
 
 from recbole_llmfb.errors import AccessError, UsageError
 from recbole_llmfb.serving.access import Principal
@@ -42,6 +42,7 @@ def test_each_principal_has_the_rate_of_its_scope_to_itself(uri: str) -> None:
     assert admitted(limits, Principal("root", "admin"), 15) == 15
 
 
+@one_database
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(make_access: Make) -> None:
     access = make_access(rates={"operator": "2/hour"})
     one, other = (client(access, X_API_Key=access.keys.create(ROOT, name, "operator").key) for name in "ab")

@@ -1,7 +1,7 @@
 """The console's sessions: when one begins, what its cookie is, and how it ends."""
 
 import pytest
-from access_service import HERE, PASSWORD, ROOT, THERE, Clock, Make, actions, client, signed_in
+from access_service import HERE, PASSWORD, ROOT, THERE, Clock, Make, actions, client, one_database, signed_in
 from httpx import Response
 from sqlalchemy import text
 
@@ -29,6 +29,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_off_this_machine_fr
     assert there.startswith("__Host-llmfb_session=") and "Secure" in there
 
 
+@one_database
 def test_the_cookie_is_secure_behind_a_proxy_that_took_https_off(ada: Access) -> None:
     assert "Secure" in login(ada, base="http://console.example").headers["set-cookie"]
 
@@ -45,6 +46,7 @@ def test_the_token_is_in_no_table(access: Access) -> None:
             assert token not in str(connection.execute(text(f"SELECT * FROM {table}")).all())
 
 
+@one_database
 @pytest.mark.parametrize("forged", ["", "x", "A" * 43, "../../etc", "é"])
 def test_a_forged_cookie_is_refused_and_taken_away(ada: Access, forged: str) -> None:
     answer = client(ada).get("/v1/me", headers=[(b"cookie", f"llmfb_session={forged}".encode("latin-1"))])  # type: ignore[list-item]
@@ -142,6 +144,7 @@ def test_signing_in_again_gives_another_token_and_ends_the_session_before(access
 # -- pages of other sites
 
 
+@one_database
 @pytest.mark.parametrize(
     "headers",
     [
@@ -168,6 +171,7 @@ def test_a_cookie_changes_nothing_on_behalf_of_another_page(access: Access, head
     assert browser.post("/logout", headers=headers).status_code == 403
 
 
+@one_database
 @pytest.mark.parametrize("headers", [{"Origin": THERE}, {"Origin": f"{THERE}:443"}, OWN, {**OWN, "Origin": THERE}])
 def test_a_cookie_changes_things_on_behalf_of_the_services_page(access: Access, headers: dict[str, str]) -> None:
     browser = signed_in(access, base=THERE)
@@ -175,12 +179,14 @@ def test_a_cookie_changes_things_on_behalf_of_the_services_page(access: Access, 
     assert browser.post("/v1/words?user=u", headers=headers).status_code == 200
 
 
+@one_database
 def test_a_page_of_another_site_cannot_sign_anybody_in(ada: Access) -> None:
     assert login(ada, Origin="https://attacker.example").status_code == 403
     assert login(ada, Sec_Fetch_Site="cross-site").status_code == 403
     assert login(ada).status_code == 200, "a program says nothing of pages"
 
 
+@one_database
 def test_a_proxy_that_changes_the_host_is_named_in_the_settings(make_access: Make) -> None:
     behind = make_access(origins=["https://public.example"])
     browser = signed_in(behind, base=THERE)
@@ -189,6 +195,7 @@ def test_a_proxy_that_changes_the_host_is_named_in_the_settings(make_access: Mak
     assert browser.post("/v1/words?user=u", headers={"Origin": "https://other.example"}).status_code == 403
 
 
+@one_database
 def test_a_web_socket_opens_to_the_services_page_alone(access: Access) -> None:
     browser = signed_in(access)
     for origin, answer in [(HERE, "account:ada"), ("https://attacker.example", "403"), ("http://127.0.0.1:3000", "403")]:
