@@ -1,6 +1,7 @@
 """Accounts, their passwords, and how signing in is slowed down for those who guess."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from access_service import HERE, PASSWORD, ROOT, Make, actions, client, one_database, signed_in
@@ -77,6 +78,18 @@ def test_a_name_is_taken_once(ada: Access, make_access: Make) -> None:
         with pytest.raises(AccessError, match="'ada' already"):
             process.accounts.create(ROOT, "ada", PASSWORD, "admin")
     assert [account.role for account in ada.accounts.all()] == ["operator"]
+
+
+def test_a_name_that_several_take_at_once_is_given_to_one(access: Access) -> None:
+    def create(_: int) -> bool:
+        try:
+            return bool(access.accounts.create(ROOT, "ada", PASSWORD, "operator"))
+        except AccessError:
+            return False
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(create, range(4))) == 1
+    assert len(access.accounts.all()) == 1
 
 
 # -- signing in

@@ -1,5 +1,7 @@
 """The console's sessions: when one begins, what its cookie is, and how it ends."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from access_service import HERE, PASSWORD, ROOT, THERE, Clock, Make, actions, client, one_database, signed_in
 from httpx import Response
@@ -215,6 +217,19 @@ def test_the_link_of_the_first_start_opens_the_console_once(access: Access) -> N
     made = browser.post("/v1/accounts", json={"name": "ada", "password": PASSWORD, "role": "admin"})
     assert made.status_code == 201
     assert list(actions(access)) == [("first-start", "login", "first-start"), ("first-start", "account.create", "ada")]
+
+
+def test_a_link_that_several_follow_at_once_opens_for_one(access: Access) -> None:
+    link = access.first_start.new_link()
+
+    def follow(_: int) -> bool:
+        try:
+            return bool(access.first_start.follow(link))
+        except AccessError:
+            return False
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(follow, range(4))) == 1
 
 
 def test_the_link_opens_on_this_machine_alone(access: Access) -> None:
