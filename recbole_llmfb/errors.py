@@ -1,5 +1,6 @@
 """What can go wrong, each named with the value at fault and the remedy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -9,6 +10,10 @@ class LlmfbError(Exception):
 
 class UsageError(LlmfbError):
     """The caller asked for something that cannot be: a wrong argument, a wrong option. The command line exits with 2."""
+
+
+class NotFoundError(UsageError):
+    """Something that was named, and that is not there."""
 
 
 class ConfigError(UsageError):
@@ -61,3 +66,11 @@ class StoreError(LlmfbError):
 
     def __init__(self, problem: str, cause: str, *, remedy: str = "try again when the database is back") -> None:
         super().__init__(f"{problem} ({' '.join(cause.split())}): nothing was stored; {remedy}")
+
+
+class AccessError(LlmfbError):
+    """A request that its sender may not make. status: of HTTP (401, 403, 429). headers: that the answer to it carries."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})
