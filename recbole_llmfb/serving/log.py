@@ -89,6 +89,10 @@ class Log(Protocol):
 
     def utterance(self, feedback: str, reader: str) -> Utterance | None: ...
 
+    def is_erased(self, user: str) -> bool:
+        """Whether a bundle may not know this user any more."""
+        ...
+
 
 class MemoryLog:
     """A log in memory; it grows with what it is told, and is gone with the process."""
@@ -143,6 +147,9 @@ class MemoryLog:
     def utterance(self, feedback: str, reader: str) -> Utterance | None:
         with self._lock:
             return self._utterances.get((feedback, reader))
+
+    def is_erased(self, user: str) -> bool:  # noqa: ARG002 (nobody is: it forgets everybody at its end)
+        return False
 
 
 def said_in(entry: Entry) -> Said:

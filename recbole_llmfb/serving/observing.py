@@ -13,8 +13,8 @@ class Observer(Protocol):
     """Called from several threads."""
 
     def stage(self, stage: Stage) -> AbstractContextManager[None]:
-        """Entered when a stage of an answer begins, left when it ends: words are read (or wait to be), a state is folded, items are
-        scored, the log is written. Folding holds the reading of words that nobody has read before."""
+        """Entered when a stage of an answer begins, left when it ends: words are read (or wait to be), a state is folded, items
+        are scored, the log is written. Folding holds the reading of words that nobody has read before."""
         ...
 
     def state(self, *, kept: bool) -> None:

@@ -253,8 +253,13 @@ class Recommender:
     def _live(self, user: str) -> tuple[int, PreferenceState]:
         """The user's state, and the `seq` of the last entry in it: what is kept, with what the log has since then."""
         seq, state = self._states.get(user) or (0, None)
+        entries = self.log.entries(
+            user, after=seq - 1
+        )  # with the last that is in the state: where it is gone, the user was erased
+        if seq and (not entries or entries[0].seq != seq):
+            seq, state, entries = 0, None, self.log.entries(user)
+        entries = entries[1:] if seq else entries
         self.observer.state(kept=state is not None)
-        entries = self.log.entries(user, after=seq)
         if state is not None and any(isinstance(entry.feedback, Undo) for entry in entries):
             state, entries = None, self.log.entries(user, upto=entries[-1].seq)  # what is taken back is in the state already
         if state is None or entries:
@@ -265,7 +270,9 @@ class Recommender:
 
     def _fold(self, user: str, said: Sequence[Said], state: PreferenceState | None = None) -> PreferenceState:
         """The state after more feedback of the log; without a state, from the user's history in the bundle on."""
-        start = PreferenceState(self.bundle.histories.rows(user)) if state is None else state
+        start = state
+        if start is None:
+            start = PreferenceState(() if self.log.is_erased(user) else self.bundle.histories.rows(user))
         feedback = [one.feedback for one in said]
         learned = self.bundle.manifest.watermark.get(user, 0)
         events = [

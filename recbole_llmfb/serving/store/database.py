@@ -71,6 +71,11 @@ class Database:
         if not self.is_sqlite:
             session.connection().execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
+    def check(self) -> None:
+        """Raises StoreError where the database does not answer, or is not the one that was opened."""
+        with self.reading() as session:
+            session.connection().execute(text("SELECT version_num FROM alembic_version"))
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -133,7 +138,9 @@ def _make_folder(url: URL) -> None:
 
 
 def _sqlite(url: URL, durable: bool, wait: float) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": wait, "check_same_thread": False}, pool_timeout=wait)
+    engine = create_engine(
+        url, connect_args={"timeout": wait, "check_same_thread": False}, pool_timeout=wait, hide_parameters=True
+    )
 
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin a transaction too late, and not before reading
@@ -157,4 +164,12 @@ def _sqlite(url: URL, durable: bool, wait: float) -> Engine:
 def _postgresql(url: URL, wait: float) -> Engine:
     """Writers of one user queue behind an advisory lock and then must see each other, hence READ COMMITTED, the default."""
     options = {"connect_timeout": max(1, int(wait)), "options": f"-c lock_timeout={int(1000 * wait)}"}
-    return create_engine(url, connect_args=options, pool_pre_ping=True, pool_timeout=wait, pool_size=10, max_overflow=20)
+    return create_engine(
+        url,
+        connect_args=options,
+        pool_pre_ping=True,
+        pool_timeout=wait,
+        pool_size=10,
+        max_overflow=20,
+        hide_parameters=True,  # they are users' words
+    )
