@@ -36,13 +36,13 @@ def test_a_request_sent_again_has_the_same_answer_and_is_stored_once(service: Te
 
 
 @pytest.mark.parametrize("changed", [{"said": {**SAID, "text": "more"}}, {"k": 3}], ids=["body", "query"])
-def test_a_key_that_comes_with_another_request_is_refused(shared: TestClient, changed: dict[str, Any]) -> None:
+def test_a_key_that_comes_with_another_request_is_refused(shared_service: TestClient, changed: dict[str, Any]) -> None:
     key = f"changed {changed}".encode().hex()[:99]
-    send(shared, key)
-    before = stored(shared, "feedback")
-    answer = send(shared, key, **changed)
+    send(shared_service, key)
+    before = stored(shared_service, "feedback")
+    answer = send(shared_service, key, **changed)
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:recbole-llmfb:idempotency-key-reused")
-    assert stored(shared, "feedback") == before
+    assert stored(shared_service, "feedback") == before
 
 
 def test_sixteen_at_once_are_one(service: TestClient) -> None:
@@ -54,30 +54,30 @@ def test_sixteen_at_once_are_one(service: TestClient) -> None:
     assert (stored(service, "feedback"), stored(service, "slate")) == (1, 1)
 
 
-def test_several_feedbacks_under_one_key_are_each_stored_once(shared: TestClient) -> None:
-    before = stored(shared, "feedback")
+def test_several_feedbacks_under_one_key_are_each_stored_once(shared_service: TestClient) -> None:
+    before = stored(shared_service, "feedback")
     said = [{"user": "v", "text": "no more even ones"}, {"user": "v", "click": True, "item": "stone-1"}]
-    assert send(shared, "two", said).content == send(shared, "two", said).content
-    assert stored(shared, "feedback") == before + 2
+    assert send(shared_service, "two", said).content == send(shared_service, "two", said).content
+    assert stored(shared_service, "feedback") == before + 2
 
 
-def test_a_request_that_failed_gives_its_key_back(shared: TestClient) -> None:
+def test_a_request_that_failed_gives_its_key_back(shared_service: TestClient) -> None:
     said = [{"user": "w", "text": "hi"}, {"user": "x", "text": "hi"}]
-    assert send(shared, "failed", said).status_code == send(shared, "failed", said).status_code == 422
-    assert send(shared, "failed").status_code == 200
+    assert send(shared_service, "failed", said).status_code == send(shared_service, "failed", said).status_code == 422
+    assert send(shared_service, "failed").status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\x7f"])
-def test_a_key_that_is_none_is_named(shared: TestClient, key: str) -> None:
-    answer = send(shared, key)
+def test_a_key_that_is_none_is_named(shared_service: TestClient, key: str) -> None:
+    answer = send(shared_service, key)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "idempotency-key")
 
 
-def test_what_was_erased_is_not_told_again(shared: TestClient) -> None:
+def test_what_was_erased_is_not_told_again(shared_service: TestClient) -> None:
     said = {"user": "erased", "text": "no more even ones"}
-    send(shared, "erased", said)
-    shared.post("/v1/users/erase", json={"user": "erased"})
-    answer = send(shared, "erased", said)
+    send(shared_service, "erased", said)
+    shared_service.post("/v1/users/erase", json={"user": "erased"})
+    answer = send(shared_service, "erased", said)
     assert (answer.status_code, answer.json()["type"]) == (410, "urn:recbole-llmfb:erased")
 
 

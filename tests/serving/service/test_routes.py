@@ -41,84 +41,86 @@ def problem(answer: Any, status: int, *fields: str) -> Problem:
 # -- what is asked for
 
 
-def test_an_answer_over_http_is_the_answer_in_process(shared: TestClient, bundle: Bundle, new_user: Callable[[], str]) -> None:
+def test_an_answer_over_http_is_the_answer_in_process(
+    shared_service: TestClient, bundle: Bundle, new_user: Callable[[], str]
+) -> None:
     user = new_user()
     said = {"user": user, **WORDS, "time": NOW, "id": user}
-    over_http = slate(shared.post("/v1/feedback", params={"k": 5, "now": NOW, "lang": "zh"}, json=said))
+    over_http = slate(shared_service.post("/v1/feedback", params={"k": 5, "now": NOW, "lang": "zh"}, json=said))
     in_process = Recommender(bundle).respond(Feedback.model_validate(said), k=5, now=over_http.now, lang="zh")
     assert over_http.model_copy(update={"id": in_process.id}) == in_process
     assert all(int(item.removeprefix("stone-")) % 2 for item, _ in places(over_http))
 
 
 def test_feedback_changes_the_next_slate_and_undo_brings_the_first_one_back(
-    shared: TestClient, new_user: Callable[[], str]
+    shared_service: TestClient, new_user: Callable[[], str]
 ) -> None:
     user = {"user": new_user()}
     asked = {**user, "now": NOW, "k": 6}
-    first = slate(shared.get("/v1/recommendations", params=asked))
+    first = slate(shared_service.get("/v1/recommendations", params=asked))
     answer = slate(
-        shared.post("/v1/feedback", params={"now": NOW, "k": 6}, json={**user, **WORDS, "time": NOW, "id": f"a/b {user}"})
+        shared_service.post("/v1/feedback", params={"now": NOW, "k": 6}, json={**user, **WORDS, "time": NOW, "id": f"a/b {user}"})
     )
-    assert places(slate(shared.get("/v1/recommendations", params=asked))) == places(answer) != places(first)
-    assert places(slate(shared.delete(f"/v1/feedback/a%2Fb {user}", params=asked))) == places(first)
-    records = shared.get("/v1/feedback", params=user).json()["records"]
+    assert places(slate(shared_service.get("/v1/recommendations", params=asked))) == places(answer) != places(first)
+    assert places(slate(shared_service.delete(f"/v1/feedback/a%2Fb {user}", params=asked))) == places(first)
+    records = shared_service.get("/v1/feedback", params=user).json()["records"]
     assert [(one["seq"], one["standing"]) for one in records] == [(2, False), (1, False)]
-    problem(shared.delete("/v1/feedback/nothing", params=asked), 404)
+    problem(shared_service.delete("/v1/feedback/nothing", params=asked), 404)
 
 
-def test_a_preview_shows_what_would_be_and_nothing_is_remembered(shared: TestClient, new_user: Callable[[], str]) -> None:
+def test_a_preview_shows_what_would_be_and_nothing_is_remembered(shared_service: TestClient, new_user: Callable[[], str]) -> None:
     said = {"user": new_user(), **WORDS, "time": NOW}
-    preview = slate(shared.post("/v1/preview", params={"now": NOW}, json={"feedback": said}))
-    without = slate(shared.post("/v1/preview", params={"now": NOW}, json={"feedback": said, "without_spans": [[0, 17]]}))
-    assert shared.get("/v1/feedback", params={"user": said["user"]}).json()["records"] == []
-    answer = slate(shared.post("/v1/feedback", params={"now": NOW}, json=said))
+    preview = slate(shared_service.post("/v1/preview", params={"now": NOW}, json={"feedback": said}))
+    without = slate(shared_service.post("/v1/preview", params={"now": NOW}, json={"feedback": said, "without_spans": [[0, 17]]}))
+    assert shared_service.get("/v1/feedback", params={"user": said["user"]}).json()["records"] == []
+    answer = slate(shared_service.post("/v1/feedback", params={"now": NOW}, json=said))
     assert [item for item, _ in places(answer)] == [item for item, _ in places(preview)] != [item for item, _ in places(without)]
 
 
-def test_several_feedbacks_of_one_user_are_one_request(shared: TestClient, new_user: Callable[[], str]) -> None:
+def test_several_feedbacks_of_one_user_are_one_request(shared_service: TestClient, new_user: Callable[[], str]) -> None:
     user = new_user()
     said = [{"user": user, "click": True, "item": "stone-1"}, {"user": user, "rating": 5, "item": "stone-3"}]
-    assert {"stone-1", "stone-3"}.isdisjoint(item for item, _ in places(slate(shared.post("/v1/feedback", json=said))))
-    problem(shared.post("/v1/feedback", json=[*said, {"user": "another", "text": "hello"}]), 422)
-    problem(shared.post("/v1/feedback", json=[said[0], {**said[1], "rating": 6}]), 422, "1.rating")
+    assert {"stone-1", "stone-3"}.isdisjoint(item for item, _ in places(slate(shared_service.post("/v1/feedback", json=said))))
+    problem(shared_service.post("/v1/feedback", json=[*said, {"user": "another", "text": "hello"}]), 422)
+    problem(shared_service.post("/v1/feedback", json=[said[0], {**said[1], "rating": 6}]), 422, "1.rating")
 
 
-def test_an_explanation_agrees_with_the_slate(shared: TestClient, new_user: Callable[[], str]) -> None:
+def test_an_explanation_agrees_with_the_slate(shared_service: TestClient, new_user: Callable[[], str]) -> None:
     asked = {"user": new_user(), "now": NOW}
-    for place in slate(shared.get("/v1/recommendations", params={**asked, "k": 20})).items:
-        answer = shared.get("/v1/explanations", params={**asked, "item": place.item})
+    for place in slate(shared_service.get("/v1/recommendations", params={**asked, "k": 20})).items:
+        answer = shared_service.get("/v1/explanations", params={**asked, "item": place.item})
         found = Explanation.model_validate_json(answer.content)
         assert not found.hidden
         assert (found.recommendation.rank, found.recommendation.score) == (place.rank, place.score)
-    problem(shared.get("/v1/explanations", params={**asked, "item": "no such item"}), 404)
-    shared.post("/v1/feedback", json={"user": asked["user"], "click": True, "item": "stone-0"})
-    assert shared.get("/v1/explanations", params={**asked, "item": "stone-0"}).json()["hidden"]
+    problem(shared_service.get("/v1/explanations", params={**asked, "item": "no such item"}), 404)
+    shared_service.post("/v1/feedback", json={"user": asked["user"], "click": True, "item": "stone-0"})
+    assert shared_service.get("/v1/explanations", params={**asked, "item": "stone-0"}).json()["hidden"]
 
 
-def test_ranking_needs_no_user(shared: TestClient, bundle: Bundle) -> None:
+def test_ranking_needs_no_user(shared_service: TestClient, bundle: Bundle) -> None:
     body = {"text": "more odd ones please", "history": ["stone-1", "?"], "exclude": ["stone-3"]}
-    over_http = slate(shared.post("/v1/rank", params={"k": 4, "now": NOW}, json=body))
+    over_http = slate(shared_service.post("/v1/rank", params={"k": 4, "now": NOW}, json=body))
     assert over_http.unknown == ("?",)
     assert places(over_http) == places(Recommender(bundle).rank(**body, k=4, now=over_http.now))  # type: ignore[arg-type]
 
 
-def test_items_are_found_by_title_or_id_page_by_page(shared: TestClient) -> None:
+def test_items_are_found_by_title_or_id_page_by_page(shared_service: TestClient) -> None:
     every, after = [], None
     while after is not None or not every:
         page = ItemPage.model_validate_json(
-            shared.get("/v1/items", params={"limit": 7, **({"after": after} if after else {})}).content
+            shared_service.get("/v1/items", params={"limit": 7, **({"after": after} if after else {})}).content
         )
         every, after = [*every, *page.items], page.next
     assert sorted(one.item for one in every) == sorted(f"stone-{n}" for n in range(20))
     assert [one.popularity for one in every] == sorted((one.popularity for one in every), reverse=True)
-    found = shared.get("/v1/items", params={"query": "STONE-1"}).json()["items"]
+    found = shared_service.get("/v1/items", params={"query": "STONE-1"}).json()["items"]
     assert found[0]["item"] == "stone-1" and len(found) == 11
-    assert shared.get("/v1/items", params={"query": "the stone 3"}).json()["items"][0]["attributes"] == ["odd", "1990s"]
-    problem(shared.get("/v1/items", params={"after": "x"}), 422)
+    assert shared_service.get("/v1/items", params={"query": "the stone 3"}).json()["items"][0]["attributes"] == ["odd", "1990s"]
+    problem(shared_service.get("/v1/items", params={"after": "x"}), 422)
 
 
-def test_versions_say_which_one_answers(shared: TestClient, bundle: Bundle) -> None:
-    (one,) = Versions.model_validate_json(shared.get("/v1/bundles").content).bundles
+def test_versions_say_which_one_answers(shared_service: TestClient, bundle: Bundle) -> None:
+    (one,) = Versions.model_validate_json(shared_service.get("/v1/bundles").content).bundles
     assert (one.version, one.served, one.champion) == (bundle.version, True, True)
 
 
@@ -145,26 +147,26 @@ def test_who_was_erased_is_a_stranger_in_every_service_at_once(service: TestClie
             assert places(slate(one.get("/v1/recommendations", params={"user": "u1", "now": NOW}))) == places(stranger)
 
 
-def test_machines_ask_for_health_and_metadata(shared: TestClient, bundle: Bundle) -> None:
-    assert shared.get("/v2/health/live").json() == {"live": True}
-    assert shared.get("/v2/health/ready").json() == {"ready": True}
+def test_machines_ask_for_health_and_metadata(shared_service: TestClient, bundle: Bundle) -> None:
+    assert shared_service.get("/v2/health/live").json() == {"live": True}
+    assert shared_service.get("/v2/health/ready").json() == {"ready": True}
     name = bundle.path.parent.name
-    assert shared.get("/v2/models/" + name).json()["versions"] == [bundle.version]
-    assert shared.get(f"/v2/models/{name}/ready").json() == {"ready": True}
-    problem(shared.get("/v2/models/another"), 404)
-    assert shared.get("/v2").json()["name"] == "recbole-llmfb"
+    assert shared_service.get("/v2/models/" + name).json()["versions"] == [bundle.version]
+    assert shared_service.get(f"/v2/models/{name}/ready").json() == {"ready": True}
+    problem(shared_service.get("/v2/models/another"), 404)
+    assert shared_service.get("/v2").json()["name"] == "recbole-llmfb"
 
 
-def test_metrics_count_requests_stages_polarity_and_the_cache(shared: TestClient, new_user: Callable[[], str]) -> None:
+def test_metrics_count_requests_stages_polarity_and_the_cache(shared_service: TestClient, new_user: Callable[[], str]) -> None:
     user = new_user()
 
     def read() -> dict[str, float]:
-        lines = [line for line in shared.get("/metrics").text.splitlines() if not line.startswith("#")]
+        lines = [line for line in shared_service.get("/metrics").text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     before = read()
-    shared.post("/v1/feedback", json={"user": user, **WORDS})
-    shared.post("/v1/feedback", json={"user": user, "rating": 5, "item": "stone-1"})
+    shared_service.post("/v1/feedback", json={"user": user, **WORDS})
+    shared_service.post("/v1/feedback", json={"user": user, "rating": 5, "item": "stone-1"})
     after = read()
 
     def grown(name: str) -> float:
@@ -194,8 +196,8 @@ class OnlyFor(Gate):
 
 
 @pytest.fixture(scope="module")
-def of_ada(bundle: Bundle, shared: TestClient) -> TestClient:
-    gate, database = OnlyFor(Principal("key:1", "user", "ada")), shared.app.state.service.database  # type: ignore[attr-defined]
+def of_ada(bundle: Bundle, shared_service: TestClient) -> TestClient:
+    gate, database = OnlyFor(Principal("key:1", "user", "ada")), shared_service.app.state.service.database  # type: ignore[attr-defined]
     return TestClient(create_app(bundle.path, database=database, gate=gate))
 
 
@@ -223,8 +225,8 @@ def test_what_is_for_operators_is_not_for_a_users_key(of_ada: TestClient, path: 
     problem(of_ada.post("/v1/users/erase", json={"user": "ada"}), 403)
 
 
-def test_every_address_under_v1_needs_somebody(bundle: Bundle, shared: TestClient) -> None:
-    app = create_app(bundle.path, database=shared.app.state.service.database)  # type: ignore[attr-defined]
+def test_every_address_under_v1_needs_somebody(bundle: Bundle, shared_service: TestClient) -> None:
+    app = create_app(bundle.path, database=shared_service.app.state.service.database)  # type: ignore[attr-defined]
     stranger = TestClient(app, client=("203.0.113.7", 5000))
     for path, methods in app.openapi()["paths"].items():
         for method in methods:
@@ -256,14 +258,16 @@ def test_every_address_under_v1_needs_somebody(bundle: Bundle, shared: TestClien
         (None, ["body"]),
     ],
 )
-def test_a_field_that_cannot_be_is_named(shared: TestClient, body: Any, fields: list[str]) -> None:
-    problem(shared.post("/v1/feedback", content=json.dumps(body), headers=JSON), 422, *fields)
+def test_a_field_that_cannot_be_is_named(shared_service: TestClient, body: Any, fields: list[str]) -> None:
+    problem(shared_service.post("/v1/feedback", content=json.dumps(body), headers=JSON), 422, *fields)
 
 
 @pytest.mark.parametrize("query", ["k=0", "k=501", "k=x", "lang=de", "diversity=2", "diversity=nan", "exclude=", "now=x", "kk=1"])
-def test_an_option_that_cannot_be_is_named(shared: TestClient, query: str) -> None:
+def test_an_option_that_cannot_be_is_named(shared_service: TestClient, query: str) -> None:
     problem(
-        shared.get(f"/v1/recommendations?user=u&{query}"), 422, query.partition("=")[0] + (".0" if "exclude" in query else "")
+        shared_service.get(f"/v1/recommendations?user=u&{query}"),
+        422,
+        query.partition("=")[0] + (".0" if "exclude" in query else ""),
     )
 
 
@@ -281,11 +285,13 @@ def test_an_option_that_cannot_be_is_named(shared: TestClient, query: str) -> No
     ],
     ids=["no UTF-8", "cut off", "too deep", "huge number", "plain text", "form", "too large", "no length"],
 )
-def test_a_body_that_cannot_be_read_is_refused(shared: TestClient, content: bytes, headers: dict[str, str], status: int) -> None:
-    problem(shared.post("/v1/feedback", content=content, headers=headers), status)
+def test_a_body_that_cannot_be_read_is_refused(
+    shared_service: TestClient, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    problem(shared_service.post("/v1/feedback", content=content, headers=headers), status)
 
 
-def test_a_body_that_does_not_end_is_cut_off(shared: TestClient) -> None:
+def test_a_body_that_does_not_end_is_cut_off(shared_service: TestClient) -> None:
     """The test client collects a body before it sends it, so the application itself is asked."""
     sent = 0
 
@@ -313,21 +319,21 @@ def test_a_body_that_does_not_end_is_cut_off(shared: TestClient) -> None:
         async def send(message: Any) -> None:
             answers.append(message)
 
-        await shared.app({**scope, **rest, "http_version": "1.1", "root_path": ""}, receive, send)  # type: ignore[arg-type]
+        await shared_service.app({**scope, **rest, "http_version": "1.1", "root_path": ""}, receive, send)  # type: ignore[arg-type]
 
     anyio.run(ask)
     assert answers[0]["status"] == 413 and sent == 9
 
 
 @pytest.mark.parametrize("path", ["/v1/recommendations?user=%ff", "/v1/feedback/%c3%28?user=u", "/v1/items?query=%ed%a0%80"])
-def test_an_address_that_is_no_utf_8_is_refused(shared: TestClient, path: str) -> None:
-    problem(shared.request("DELETE" if "feedback" in path else "GET", path), 400)
+def test_an_address_that_is_no_utf_8_is_refused(shared_service: TestClient, path: str) -> None:
+    problem(shared_service.request("DELETE" if "feedback" in path else "GET", path), 400)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_nowhere_is_a_problem_too(shared: TestClient, method: str) -> None:
-    problem(shared.request(method, "/v1/nowhere"), 404)
-    answer = shared.put("/v1/feedback")
+def test_what_is_nowhere_is_a_problem_too(shared_service: TestClient, method: str) -> None:
+    problem(shared_service.request(method, "/v1/nowhere"), 404)
+    answer = shared_service.put("/v1/feedback")
     problem(answer, 405)
     assert "allow" in answer.headers
 
@@ -357,13 +363,13 @@ def test_any_text_and_id_is_kept_to_the_letter_and_answered(service: TestClient)
 
 
 def test_an_error_that_nobody_foresaw_is_a_problem_without_details(
-    bundle: Bundle, shared: TestClient, caplog: pytest.LogCaptureFixture
+    bundle: Bundle, shared_service: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Gate):
         def admit(self, connection: Any) -> Principal:
             raise RuntimeError(f"the secret words of {connection.url}")
 
-    app = create_app(bundle.path, database=shared.app.state.service.database, gate=Broken())  # type: ignore[attr-defined]
+    app = create_app(bundle.path, database=shared_service.app.state.service.database, gate=Broken())  # type: ignore[attr-defined]
     answer = TestClient(app, raise_server_exceptions=False).get("/v1/recommendations", params={"user": "secret"})
     found = problem(answer, 500)
     assert found.request == answer.headers["x-request-id"] and "secret" not in answer.text
