@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from recbole_llmfb.cli_serving import DATABASE, DatabaseUrl
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.printing import print_json
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 keys = typer.Typer(help="Keys of the service: create, revoke, list.", no_args_is_help=True)
 accounts = typer.Typer(help="Accounts of the console: create, disable, list.", no_args_is_help=True)
 
-DatabaseUrl = Annotated[str, typer.Option("--database", metavar="URL", help="The service's: sqlite:///... or postgresql://...")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
@@ -30,7 +30,7 @@ FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
-    database: DatabaseUrl,
+    database: DatabaseUrl = DATABASE,
     scope: Annotated[str, typer.Option(help="user, operator or admin.")] = "operator",
     user: Annotated[str | None, typer.Option(help="With --scope user: whom the key reaches.")] = None,
     as_json: AsJson = False,
@@ -48,7 +48,7 @@ def create_key(
 @keys.command("revoke")
 def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it: the middle part of the key.")],
-    database: DatabaseUrl,
+    database: DatabaseUrl = DATABASE,
     as_json: AsJson = False,
 ) -> None:
     """Let a key in no more, from now on."""
@@ -57,7 +57,7 @@ def revoke_key(
 
 
 @keys.command("list")
-def list_keys(database: DatabaseUrl, as_json: AsJson = False) -> None:
+def list_keys(database: DatabaseUrl = DATABASE, as_json: AsJson = False) -> None:
     """Show all keys, without their secrets."""
     with _access(database) as (access, _):
         _show(access.keys.all(), as_json=as_json)
@@ -66,7 +66,7 @@ def list_keys(database: DatabaseUrl, as_json: AsJson = False) -> None:
 @accounts.command("create")
 def create_account(
     name: Annotated[str, typer.Argument(help="To sign in with.")],
-    database: DatabaseUrl,
+    database: DatabaseUrl = DATABASE,
     role: Annotated[str, typer.Option(help="operator or admin.")] = "operator",
     password_stdin: FromInput = False,
     as_json: AsJson = False,
@@ -80,7 +80,10 @@ def create_account(
 
 @accounts.command("password")
 def change_password(
-    name: Annotated[str, typer.Argument()], database: DatabaseUrl, password_stdin: FromInput = False, as_json: AsJson = False
+    name: Annotated[str, typer.Argument()],
+    database: DatabaseUrl = DATABASE,
+    password_stdin: FromInput = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give an account another password, and end its sessions."""
     password = _password(password_stdin)
@@ -89,21 +92,21 @@ def change_password(
 
 
 @accounts.command("disable")
-def disable_account(name: Annotated[str, typer.Argument()], database: DatabaseUrl, as_json: AsJson = False) -> None:
+def disable_account(name: Annotated[str, typer.Argument()], database: DatabaseUrl = DATABASE, as_json: AsJson = False) -> None:
     """Let an account in no more, and end its sessions."""
     with _access(database) as (access, myself):
         _show([access.accounts.change(myself, name, disabled=True)], as_json=as_json)
 
 
 @accounts.command("enable")
-def enable_account(name: Annotated[str, typer.Argument()], database: DatabaseUrl, as_json: AsJson = False) -> None:
+def enable_account(name: Annotated[str, typer.Argument()], database: DatabaseUrl = DATABASE, as_json: AsJson = False) -> None:
     """Let a disabled account in again."""
     with _access(database) as (access, myself):
         _show([access.accounts.change(myself, name, disabled=False)], as_json=as_json)
 
 
 @accounts.command("list")
-def list_accounts(database: DatabaseUrl, as_json: AsJson = False) -> None:
+def list_accounts(database: DatabaseUrl = DATABASE, as_json: AsJson = False) -> None:
     """Show all accounts."""
     with _access(database) as (access, _):
         _show(access.accounts.all(), as_json=as_json)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from recbole_llmfb import access_cli
+from recbole_llmfb.cli_serving import serve
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 from recbole_llmfb.printing import fail, one_line, print_json, print_report, print_slate, table
 
@@ -39,6 +40,9 @@ BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a folder of bundl
 Count = Annotated[int, typer.Option("--k", help="How many items.", min=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 Lang = Annotated[str, typer.Option(help="Language of reasons: en or zh.")]
+
+
+app.command()(serve)
 
 
 @app.command()

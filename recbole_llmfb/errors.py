@@ -12,6 +12,10 @@ class UsageError(LlmfbError):
     """The caller asked for something that cannot be: a wrong argument, a wrong option. The command line exits with 2."""
 
 
+class NotFoundError(UsageError):
+    """Something that was named, and that is not there."""
+
+
 class ConfigError(UsageError):
     """A configuration key or value that is unknown or out of range."""
 

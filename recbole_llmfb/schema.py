@@ -23,7 +23,10 @@ NEUTRAL_RATING = 3.0
 def _as_utc(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError("a time needs a time zone, such as datetime.now(UTC)")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a time needs a year from 1 to 9999, in UTC") from error
 
 
 Time = Annotated[datetime, AfterValidator(_as_utc)]
@@ -159,6 +162,21 @@ class Slate(_Frozen):
     summary: str = ""
     readings: tuple[Reading, ...] = ()
     unknown: tuple[str, ...] = ()
+    bundle: str = ""
+    now: Time
+    lang: Language = "en"
+
+
+class Explanation(_Frozen):
+    """Why an item stands where it does for a user: all parts of its score, and all evidence for the largest of them.
+
+    hidden: slates leave it out, because its user has it, rated it or named it; `recommendation.rank` is then the one that it
+    would have.
+    """
+
+    user: str
+    recommendation: Recommendation
+    hidden: bool
     bundle: str = ""
     now: Time
     lang: Language = "en"

@@ -37,12 +37,15 @@ LAYERS = {
     "ranking": _layer("schema", libraries="torch"),
     "bundle": _layer("files", "text", "ranking", libraries="numpy pandas pyarrow"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),
-    "serving": _layer("bundle", libraries="alembic fastapi httpx jwt limits pwdlib sqlalchemy sqlmodel starlette uvicorn"),
+    "serving": _layer(
+        "bundle", libraries="alembic fastapi httpx jwt limits prometheus_client pwdlib sqlalchemy sqlmodel starlette uvicorn"
+    ),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
     "printing": _layer("schema", libraries="rich typer"),
-    "access_cli": _layer("serving", "printing"),
-    "cli": _layer("access_cli", "convert", "evaluation", "printing"),
+    "access_cli": _layer("cli_serving", "printing"),
+    "cli_serving": _layer("serving", libraries="typer"),
+    "cli": _layer("access_cli", "cli_serving", "convert", "evaluation", "printing"),
     "__main__": _layer("cli"),
     "dashboard": _layer(libraries="numpy pandas plotly streamlit"),
 }

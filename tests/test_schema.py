@@ -24,3 +24,9 @@ def test_feedback_that_cannot_be_names_what_is_at_fault(given: dict[str, object]
     for make in (Feedback.model_validate, lambda values: Feedback(**values)):
         with pytest.raises(ValidationError, match=at_fault):
             make(given)
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:00"])
+def test_a_time_that_utc_has_no_year_for_is_refused(time: str) -> None:
+    with pytest.raises(ValidationError, match="year from 1 to 9999"):
+        Feedback(user="u", click=True, item="i", time=time)

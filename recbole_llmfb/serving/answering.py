@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, get_args
 
-from recbole_llmfb.errors import UsageError
+from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.ranking.explain import Grounds, explain
 from recbole_llmfb.ranking.preference import PreferenceState
-from recbole_llmfb.ranking.slate import choose
+from recbole_llmfb.ranking.slate import choose, mask
 from recbole_llmfb.ranking.wording import Change, Told, answer, reason, standing
-from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Recommendation, Signal, Slate
+from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Recommendation, Signal, Slate
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import counts
+from recbole_llmfb.serving.observing import Observer, timed
 from recbole_llmfb.serving.scoring import UserScorer
 from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.signals import Utterance
@@ -59,10 +60,37 @@ class Heard:
 class SlateMaker:
     """Makes slates of one bundle."""
 
-    def __init__(self, scorer: UserScorer, catalogue: Catalogue, attributes: Sequence[str], *, version: str) -> None:
-        self.scorer, self.catalogue, self.version = scorer, catalogue, version
+    def __init__(
+        self, scorer: UserScorer, catalogue: Catalogue, attributes: Sequence[str], *, version: str, observer: Observer
+    ) -> None:
+        self.scorer, self.catalogue, self.version, self.observer = scorer, catalogue, version, observer
         self._attribute_row = {name: row for row, name in enumerate(attributes)}
 
+    @timed("score")
+    def explain(self, user: str, state: PreferenceState, ask: Ask, item: str) -> Explanation:
+        """Where an item stands for a user, and why; `ask.k` and `ask.diversity` play no part.
+
+        Raises:
+            NotFoundError: the catalogue does not have the item.
+        """
+        row = self.catalogue.row_of.get(item)
+        if row is None:
+            raise NotFoundError(f"item {item!r} is not in the catalogue: name one that is")
+        grounds = self.scorer.grounds(state, ask.now)
+        hidden = state.hidden.union(self.catalogue.rows(ask.exclude))
+        rivals = mask(grounds.score, hidden - {row})
+        (place,) = self._recommendations(grounds, [row], ask.lang)
+        above = int((rivals > rivals[row]).sum()) + int((rivals[:row] == rivals[row]).sum())  # equal scores stand by row
+        return Explanation(
+            user=user,
+            recommendation=place.model_copy(update={"rank": 1 + above}),
+            hidden=row in hidden,
+            bundle=self.version,
+            now=ask.now,
+            lang=ask.lang,
+        )
+
+    @timed("score")
     def make(
         self,
         user: str | None,

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.ranking.preference import Event, Wish, rated, rating_weight, said, with_talk
 from recbole_llmfb.schema import NEUTRAL_RATING, Feedback
+from recbole_llmfb.serving.batching import Batching
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.log import Log
+from recbole_llmfb.serving.observing import Observer, Unobserved, timed
 from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.signals import Utterance
 from recbole_llmfb.text.talk import as_talk
@@ -22,22 +24,39 @@ _SLATE_SHARE = 0.5  # what a rating of a list says about each of its items, besi
 
 
 class Listener:
-    """Reads feedback with a bundle's reader. What it understood is kept with the log, so that a text is encoded once."""
+    """Reads feedback with a bundle's reader. What it understood is kept with the log, so that a text is encoded once.
 
-    def __init__(self, bundle: Bundle, catalogue: Catalogue, log: Log, *, device: str = "cpu") -> None:
+    Texts of several threads that arrive together are encoded as one batch.
+    """
+
+    def __init__(
+        self, bundle: Bundle, catalogue: Catalogue, log: Log, *, device: str = "cpu", observer: Observer | None = None
+    ) -> None:
         self.catalogue, self.log = catalogue, log
+        self.observer = observer or Unobserved()
         self._reader = bundle.reader(device=device)
         self._fingerprint = _fingerprint(bundle)
         self._like = (len(bundle.attributes), self._reader.encoder.width)
         self.hears_talk = bool(bundle.manifest.shape.get("talk"))
         self._encoding = Lock()  # padding is a setting of the tokenizer, so that two threads must not use it at once
+        self._reading = Batching(self._read, waiting=self.observer.waiting)
+        self._embedding = Batching(self._embed, waiting=self.observer.waiting)
 
+    @timed("read")
     def read(self, texts: Sequence[str]) -> list[Utterance]:
+        return self._reading(texts)
+
+    @timed("read")
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors: (B, D)."""
+        vectors = self._embedding(texts)
+        return np.stack(vectors) if vectors else np.zeros((0, self._reader.encoder.width), dtype=np.float32)
+
+    def _read(self, texts: Sequence[str]) -> list[Utterance]:
         with self._encoding:
             return self._reader.read(texts)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors: (B, D)."""
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         with self._encoding:
             vectors: NDArray[np.float32] = self._reader.encoder.embed(texts).numpy()
         return vectors
@@ -48,7 +67,7 @@ class Listener:
         kept = {name: self.log.utterance(name, self._fingerprint) for name in texts}
         read = {name: one for name, one in kept.items() if one is not None and one.reading.text == texts[name]}
         new = [name for name in texts if name not in read]
-        for name, utterance in zip(new, self.read([texts[name] for name in new]), strict=True):
+        for name, utterance in zip(new, self.read([texts[name] for name in new]) if new else (), strict=True):
             read[name] = utterance
             if keep:
                 self.log.keep_utterance(name, self._fingerprint, utterance)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-from recbole_llmfb.errors import UsageError
+from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.schema import Feedback, Slate, Undo
 from recbole_llmfb.text.signals import Utterance
 
@@ -89,6 +89,10 @@ class Log(Protocol):
 
     def utterance(self, feedback: str, reader: str) -> Utterance | None: ...
 
+    def is_erased(self, user: str) -> bool:
+        """Whether a bundle may not know this user any more."""
+        ...
+
 
 class MemoryLog:
     """A log in memory; it grows with what it is told, and is gone with the process."""
@@ -144,6 +148,9 @@ class MemoryLog:
         with self._lock:
             return self._utterances.get((feedback, reader))
 
+    def is_erased(self, user: str) -> bool:  # noqa: ARG002 (nobody is: it forgets everybody at its end)
+        return False
+
 
 def said_in(entry: Entry) -> Said:
     """An entry of a feedback, as that."""
@@ -166,6 +173,7 @@ def same_record(known: Entry, record: Feedback | Undo) -> Entry:
 
 
 def check_undo(undo: Undo, undone: Feedback | Undo | None) -> None:
-    """Raises UsageError where what would be undone (None: nothing of that id) is no feedback of the undo's user."""
+    """Raises NotFoundError where what would be undone (None: nothing of that id) is no feedback of the undo's user."""
     if not isinstance(undone, Feedback) or undone.user != undo.user:
-        raise UsageError(f"user {undo.user!r} has no feedback {undo.undoes!r} to take back: name the id of one of the user's own")
+        remedy = "name the id of one of the user's own"
+        raise NotFoundError(f"user {undo.user!r} has no feedback {undo.undoes!r} to take back: {remedy}")

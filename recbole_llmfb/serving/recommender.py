@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
-from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Reading, Slate, Undo
+from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Reading, Slate, Undo
 from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_string, checked_text
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
 from recbole_llmfb.serving.log import Log, MemoryLog, Said, Shown, standing
+from recbole_llmfb.serving.observing import Observer, Unobserved, timed
 from recbole_llmfb.serving.recent import Recent
 from recbole_llmfb.serving.scoring import UserScorer
 from recbole_llmfb.text.encoder import Span
@@ -36,18 +37,20 @@ class Recommender:
     `Slate.unknown`. A slate never shows what its user has, has rated, or has named.
     """
 
-    def __init__(self, bundle: Bundle, log: Log | None = None, *, device: str = "cpu") -> None:
-        """log: a new one in memory, unless given. device: of the encoder; scores are computed on the CPU.
+    def __init__(self, bundle: Bundle, log: Log | None = None, *, device: str = "cpu", observer: Observer | None = None) -> None:
+        """log: a new one in memory, unless given. device: of the encoder; scores are computed on the CPU. observer: is told how
+        long the stages of an answer take.
 
         Raises:
             BundleError: a configuration without `feedback_half_life_days`.
         """
         self.bundle = bundle
         self.log = log if log is not None else MemoryLog(after=bundle.manifest.watermark)
+        self.observer = observer or Unobserved()
         self._catalogue = Catalogue.of(bundle.items)
-        self._listener = Listener(bundle, self._catalogue, self.log, device=device)
+        self._listener = Listener(bundle, self._catalogue, self.log, device=device, observer=self.observer)
         scorer = UserScorer(bundle.scorer().freeze(), half_life=bundle.half_life)
-        self._slates = SlateMaker(scorer, self._catalogue, bundle.attributes, version=bundle.version)
+        self._slates = SlateMaker(scorer, self._catalogue, bundle.attributes, version=bundle.version, observer=self.observer)
         self._states: Recent[str, tuple[int, PreferenceState]] = Recent(_STATES_KEPT)
 
     @classmethod
@@ -113,7 +116,7 @@ class Recommender:
         said = _of_one_user(feedback)
         user = said[0].user
         since, before = self._live(user)
-        said = [self.log.append(one).feedback for one in said]
+        said = self._append(said)
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         seq, state = self._live(user)
         slate = self._slates.make(user, state, ask, heard=heard, before=before, unknown=self._listener.unknown(said))
@@ -139,7 +142,7 @@ class Recommender:
         """
         ask = _ask(k, lang, exclude, diversity, now)
         user, feedback = checked_ids("user and feedback", [user, feedback])
-        self.log.undo(Undo(user=user, undoes=feedback, time=ask.now))
+        self._take_back(Undo(user=user, undoes=feedback, time=ask.now))
         return self._next(user, ask)
 
     @torch.inference_mode()
@@ -198,6 +201,25 @@ class Recommender:
         return self._slates.make(None, state, ask, heard=heard, before=before, unknown=self._catalogue.unknown(history))
 
     @torch.inference_mode()
+    def explain(
+        self,
+        user: str,
+        item: str,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        now: datetime | None = None,
+    ) -> Explanation:
+        """Why an item, shown or not, stands where it does for a user. Nothing is remembered. Options as in `respond`.
+
+        Raises:
+            NotFoundError: the catalogue does not have the item.
+        """
+        ask = _ask(1, lang, exclude, 0.0, now)
+        user, item = checked_ids("user and item", [user, item])
+        return self._slates.explain(user, self._live(user)[1], ask, item)
+
+    @torch.inference_mode()
     def reproduce(self, slate: str) -> Slate:
         """A slate that was shown, made again from the log as it was then.
 
@@ -227,10 +249,17 @@ class Recommender:
         self._remember(slate, ask, since=seq, seq=seq)
         return slate
 
+    @timed("fold")
     def _live(self, user: str) -> tuple[int, PreferenceState]:
         """The user's state, and the `seq` of the last entry in it: what is kept, with what the log has since then."""
         seq, state = self._states.get(user) or (0, None)
-        entries = self.log.entries(user, after=seq)
+        entries = self.log.entries(
+            user, after=seq - 1
+        )  # with the last that is in the state: where it is gone, the user was erased
+        if seq and (not entries or entries[0].seq != seq):
+            seq, state, entries = 0, None, self.log.entries(user)
+        entries = entries[1:] if seq else entries
+        self.observer.state(kept=state is not None)
         if state is not None and any(isinstance(entry.feedback, Undo) for entry in entries):
             state, entries = None, self.log.entries(user, upto=entries[-1].seq)  # what is taken back is in the state already
         if state is None or entries:
@@ -241,7 +270,9 @@ class Recommender:
 
     def _fold(self, user: str, said: Sequence[Said], state: PreferenceState | None = None) -> PreferenceState:
         """The state after more feedback of the log; without a state, from the user's history in the bundle on."""
-        start = PreferenceState(self.bundle.histories.rows(user)) if state is None else state
+        start = state
+        if start is None:
+            start = PreferenceState(() if self.log.is_erased(user) else self.bundle.histories.rows(user))
         feedback = [one.feedback for one in said]
         learned = self.bundle.manifest.watermark.get(user, 0)
         events = [
@@ -257,6 +288,16 @@ class Recommender:
         seq = next((entry.seq for entry in entries if entry.feedback.id == feedback.id), None)
         return [one.feedback for one in standing(entries) if seq is None or one.seq < seq]
 
+    @timed("store")
+    def _append(self, said: Sequence[Feedback]) -> list[Feedback]:
+        """The feedback as it stands in the log."""
+        return [self.log.append(one).feedback for one in said]
+
+    @timed("store")
+    def _take_back(self, undo: Undo) -> None:
+        self.log.undo(undo)
+
+    @timed("store")
     def _remember(self, slate: Slate, ask: Ask, *, since: int, seq: int, answers: Sequence[str] = ()) -> None:
         self.log.append_slate(Shown(slate, since, seq, tuple(answers), ask.k, ask.exclude, ask.diversity))
 

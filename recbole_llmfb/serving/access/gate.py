@@ -13,7 +13,7 @@ from recbole_llmfb.serving.access.first_start import FirstStart
 from recbole_llmfb.serving.access.keys import PREFIX, Keys
 from recbole_llmfb.serving.access.limits import Limits
 from recbole_llmfb.serving.access.origin import is_same_origin, is_unsafe, why_foreign
-from recbole_llmfb.serving.access.principal import Principal
+from recbole_llmfb.serving.access.principal import Principal, Scope
 from recbole_llmfb.serving.access.sessions import Sessions, clear_cookie, read_cookie
 from recbole_llmfb.serving.access.tokens import Tokens
 
@@ -38,14 +38,17 @@ class Gate:
         self._keys, self._sessions, self._first_start, self._limits = keys, sessions, first_start, limits
         self._tokens, self._origins = tokens, origins
 
-    def admit(self, connection: HTTPConnection) -> Principal:
-        """Who asks. Counts the request against the rate limit of whoever that is.
+    def admit(self, connection: HTTPConnection, scope: Scope = "user") -> Principal:
+        """Who asks, if that one may do what the scope is for. Counts the request against the rate limit of whoever that is.
 
         Raises:
-            AccessError: 401, no proof or a wrong one; 403, a proof that does not count from there; 429, too many requests.
+            AccessError: 401, no proof or a wrong one; 403, a proof that does not count from there or reach that far; 429, too
+                many requests.
         """
         principal = self._identify(connection)
         self._limits.admit(principal)
+        if not principal.may(scope):
+            raise AccessError(403, f"this needs the scope {scope!r}; {principal.name} has {principal.scope!r}")
         return principal
 
     def check_machine(self, connection: HTTPConnection) -> None:

@@ -125,8 +125,10 @@ class SqlLog:
             signals = tuple(one.signal for one in understood)
             return Utterance(Reading(text=said.text, signals=signals, **json.loads(read.body)), understood)
 
-    def erase(self, user: str) -> int:
+    def erase(self, user: str, note: Callable[[Session, str], None] | None = None) -> int:
         """Forget what a user said, was understood to say, and was shown; a keyed hash of the id stays.
+
+        note: is told the transaction and the hash, to write down that it was done.
 
         Returns:
             How many records of feedback are gone.
@@ -142,6 +144,8 @@ class SqlLog:
             gone = session.exec(delete(FeedbackRow).where(col(FeedbackRow.user) == user)).rowcount
             name = _hash(self._new_key(session), user)
             session.merge(TombstoneRow(user_hash=name, seq=last, time_us=_microseconds(self._clock())))
+            if note is not None:
+                note(session, name)
         return int(gone)
 
     def is_erased(self, user: str) -> bool:

@@ -1,0 +1,134 @@
+"""The bundle that is served, and its successor: loaded aside, then put in its place between two requests.
+
+A request keeps the recommender that it began with, so that nothing is dropped. What cannot be loaded is left alone, and the old
+bundle goes on.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from recbole_llmfb.bundle import Bundle, load_bundle
+from recbole_llmfb.bundle.artifact import CHAMPION, MANIFEST, Manifest
+from recbole_llmfb.serving.recommender import Recommender
+from recbole_llmfb.serving.service.catalogue import Shelf
+from recbole_llmfb.serving.service.logs import error_fields
+from recbole_llmfb.serving.service.metrics import Metrics
+from recbole_llmfb.serving.service.wire import BundleVersion
+from recbole_llmfb.serving.store import Database, SqlLog
+
+log = logging.getLogger("recbole_llmfb.service")
+_LOOK_SECONDS = 1.0
+
+
+class Served:
+    """What answers requests: a recommender over the database, and its catalogue for those who search it."""
+
+    def __init__(self, bundle: Bundle, database: Database, metrics: Metrics) -> None:
+        self.log = SqlLog(database, after=bundle.manifest.watermark)
+        self.recommender = Recommender(bundle, self.log, observer=metrics)
+        self.shelf = Shelf(bundle)
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.recommender.bundle
+
+
+class Bundles:
+    """Serves a bundle, or follows the champion of a folder of bundles."""
+
+    def __init__(self, path: str | Path, database: Database, metrics: Metrics) -> None:
+        """Raises BundleError as `load_bundle` does."""
+        self.path, self._database, self._metrics = Path(path), database, metrics
+        self._follows = not (self.path / MANIFEST).is_file()
+        self._served = self._load()
+        self._failed: str | None = None  # the champion that could not be loaded
+        self._swapping = Lock()
+        self._stop = Event()
+
+    @property
+    def current(self) -> Served:
+        return self._served
+
+    @property
+    def folder(self) -> Path:
+        """Where the versions lie."""
+        return self._served.bundle.path.parent
+
+    @property
+    def name(self) -> str:
+        """What the model is called: the name of its folder of versions."""
+        return self.folder.resolve().name
+
+    def swap(self) -> bool:
+        """Serve the champion, if that is another version; whether it was.
+
+        Raises:
+            BundleError: it cannot be loaded; the old one goes on.
+        """
+        with self._swapping:
+            before = self._served.bundle.version
+            if not self._follows or self._champion() in (None, before):
+                return False
+            self._served = self._load()
+            self._metrics.swap(worked=True)
+            log.info("bundle swapped", extra={"fields": {"before": before, "after": self._served.bundle.version}})
+            return True
+
+    def follow(self) -> Callable[[], None]:
+        """Swap whenever the champion changes; the answer ends that. A champion that cannot be loaded is tried once."""
+        self._stop.clear()
+        thread = Thread(target=self._follow, name="champion", daemon=True)
+        thread.start()
+
+        def stop() -> None:
+            self._stop.set()
+            thread.join()
+
+        return stop
+
+    def versions(self) -> list[BundleVersion]:
+        """The versions in the folder and the one that is served, newest first. What cannot be read is left out."""
+        served, champion = self._served.bundle, self._champion()
+        manifests = {served.version: served.manifest}
+        for path in self.folder.glob(f"*/{MANIFEST}"):
+            try:
+                manifest = Manifest.model_validate_json(path.read_bytes())
+            except (OSError, ValueError):
+                continue
+            manifests[manifest.version] = manifest
+        return [
+            BundleVersion(
+                version=one.version,
+                parent=one.parent,
+                created=one.created,
+                metrics=one.metrics,
+                fingerprints=one.fingerprints,
+                served=one.version == served.version,
+                champion=one.version == champion,
+            )
+            for one in sorted(manifests.values(), key=lambda manifest: manifest.created, reverse=True)
+        ]
+
+    def _load(self) -> Served:
+        return Served(load_bundle(self.path), self._database, self._metrics)
+
+    def _champion(self) -> str | None:
+        try:
+            return (self.folder / CHAMPION).read_text(encoding="utf-8").strip() if hasattr(self, "_served") else None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            champion = self._champion()
+            if champion == self._failed:
+                continue
+            try:
+                self.swap()
+                self._failed = None
+            except Exception as error:  # whatever it is, the old bundle goes on
+                self._failed = champion
+                self._metrics.swap(worked=False)
+                log.error("bundle not swapped", extra={"fields": {"version": champion, **error_fields(error)}})
