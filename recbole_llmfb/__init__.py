@@ -12,8 +12,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recbole_llmfb.errors import LlmfbError
-    from recbole_llmfb.schema import Evidence, Feedback, Reading, Recommendation, Signal, Slate
+    from recbole_llmfb.errors import LlmfbError, ServiceError
+    from recbole_llmfb.schema import Evidence, Explanation, Feedback, Reading, Recommendation, Signal, Slate
+    from recbole_llmfb.serving.client import Client
     from recbole_llmfb.serving.recommender import Recommender
     from recbole_llmfb.training.model import LLMFB
     from recbole_llmfb.training.quick_start import run_recbole_llmfb
@@ -22,12 +23,15 @@ __version__ = version("recbole-llmfb")
 
 __all__ = [
     "LLMFB",
+    "Client",
     "Evidence",
+    "Explanation",
     "Feedback",
     "LlmfbError",
     "Reading",
     "Recommendation",
     "Recommender",
+    "ServiceError",
     "Signal",
     "Slate",
     "run_recbole_llmfb",
@@ -37,8 +41,9 @@ _HOMES = {
     "LLMFB": "training.model",
     "run_recbole_llmfb": "training.quick_start",
     "Recommender": "serving.recommender",
-    "LlmfbError": "errors",
-    **dict.fromkeys(("Evidence", "Feedback", "Reading", "Recommendation", "Signal", "Slate"), "schema"),
+    "Client": "serving.client",
+    **dict.fromkeys(("LlmfbError", "ServiceError"), "errors"),
+    **dict.fromkeys(("Evidence", "Explanation", "Feedback", "Reading", "Recommendation", "Signal", "Slate"), "schema"),
 }
 
 if not TYPE_CHECKING:  # a type checker must see the imports above, or any misspelt name would pass

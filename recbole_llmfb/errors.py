@@ -74,3 +74,11 @@ class AccessError(LlmfbError):
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+class ServiceError(LlmfbError):
+    """What a service answered instead. status: of HTTP, None where nothing answered. errors: by field, what is wrong with it."""
+
+    def __init__(self, status: int | None, detail: str, errors: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{detail} ({status})" if status is not None else f"{detail}: start it, or name another")
+        self.status, self.detail, self.errors = status, detail, dict(errors or {})

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from recbole_llmfb.bundle import Bundle
-from recbole_llmfb.serving.service import create_app
+from recbole_llmfb.serving.service.app import create_app
 from recbole_llmfb.serving.store import Database
 
 ADDRESS = "http://127.0.0.1:8000"

@@ -38,7 +38,8 @@ LAYERS = {
     "bundle": _layer("files", "text", "ranking", libraries="numpy pandas pyarrow"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),
     "serving": _layer(
-        "bundle", libraries="alembic fastapi httpx jwt limits prometheus_client pwdlib sqlalchemy sqlmodel starlette uvicorn"
+        "bundle",
+        libraries="alembic anyio fastapi httpx jwt limits prometheus_client pwdlib sqlalchemy sqlmodel starlette uvicorn",
     ),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),

@@ -1,5 +1,1 @@
-"""The HTTP service: `create_app` makes it of a bundle, a database and a gate; `run` serves it."""
-
-from recbole_llmfb.serving.service.app import create_app
-
-__all__ = ["create_app"]
+"""The HTTP service: `app.create_app` makes it of a bundle and a database, `running.run` serves it."""

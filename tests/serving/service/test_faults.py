@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from recbole_llmfb.bundle import Bundle, promote
 from recbole_llmfb.errors import BundleError
-from recbole_llmfb.serving.service import create_app
+from recbole_llmfb.serving.service.app import create_app
 from recbole_llmfb.serving.service.problems import Problem
 from recbole_llmfb.serving.store import Database
 

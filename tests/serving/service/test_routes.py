@@ -15,7 +15,7 @@ from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.schema import Explanation, Feedback, Slate
 from recbole_llmfb.serving.access import Principal
 from recbole_llmfb.serving.recommender import Recommender
-from recbole_llmfb.serving.service import create_app
+from recbole_llmfb.serving.service.app import create_app
 from recbole_llmfb.serving.service.wire import ItemPage, Problem, Versions
 from recbole_llmfb.serving.store import Database
 

@@ -1,0 +1,265 @@
+"""The client of a service: the names and answers of `Recommender`, and what operators ask beside them.
+
+    with Client("http://127.0.0.1:8000") as client:
+        slate = client.respond(Feedback("13", text="less violence, more 90s romance"))
+
+`Client.inside(app)` asks an application in this process in the same way, without a socket.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import uuid4
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from recbole_llmfb.schema import Explanation, Feedback, Language, Slate
+from recbole_llmfb.serving.calling import InProcess, Line
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from recbole_llmfb.serving.access.accounts import Account
+    from recbole_llmfb.serving.access.audit import AuditPage
+    from recbole_llmfb.serving.access.keys import Key, NewKey
+    from recbole_llmfb.serving.access.principal import Principal, Scope
+    from recbole_llmfb.serving.service.wire import ItemPage, Versions
+    from recbole_llmfb.serving.store.people import RecordPage, UserPage
+
+_HERE = "http://127.0.0.1:8000"
+_COOKIES = ("llmfb_session", "__Host-llmfb_session")  # the service reads the one that fits its address
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Client:
+    """Asks a service. Safe to use from several threads.
+
+    Whatever fails for a moment (no connection, 429, 502, 503, 504) is asked again, after as long as the service says; a POST that
+    changes something has an Idempotency-Key, so that it is carried out once. Every failure is a `ServiceError`.
+    """
+
+    def __init__(
+        self,
+        url: str = _HERE,
+        *,
+        key: str | None = None,
+        session: str | None = None,
+        timeout: float = 10.0,
+        retries: int = 3,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """
+        Args:
+            url: of the service, without a path of its own: https://host, or http://127.0.0.1:8000.
+            key: an API key, or a token of an identity provider.
+            session: the token of a console's session, as `login` gives it. One of `key` and `session`, or neither on loopback.
+            timeout: seconds for each attempt. retries: further attempts after the first.
+            transport: instead of a socket, such as `InProcess`.
+
+        Raises:
+            UsageError: a URL, a time or a number that cannot be.
+        """
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        if session is not None:
+            headers = {"Cookie": "; ".join(f"{name}={session}" for name in _COOKIES), "Sec-Fetch-Site": "same-origin"}
+        self._line = Line(url, headers=headers, timeout=timeout, retries=retries, transport=transport)
+
+    @classmethod
+    def inside(cls, app: "Starlette", **options: Any) -> "Client":
+        """A client of an application in this process, which starts with it and ends when it is closed. options: as above."""
+        return cls(transport=InProcess(app), **options)
+
+    def close(self) -> None:
+        self._line.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # -- slates, as `Recommender` makes them
+
+    def recommend(
+        self,
+        user: str,
+        k: int = 10,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        query = {"user": user, **_options(k, lang, diversity, now), "exclude": list(exclude)}
+        return self._get("/v1/recommendations", Slate, **query)
+
+    def respond(
+        self,
+        feedback: Feedback | Sequence[Feedback],
+        k: int = 10,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        several = [feedback] if isinstance(feedback, Feedback) else list(feedback)
+        body = [one.model_dump(mode="json") for one in several]
+        query = {**_options(k, lang, diversity, now), "exclude": list(exclude)}
+        return self._post("/v1/feedback", Slate, body, once=True, **query)
+
+    def preview(
+        self,
+        feedback: Feedback,
+        k: int = 10,
+        *,
+        without_spans: Collection[tuple[int, int]] = (),
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        body = {"feedback": feedback.model_dump(mode="json"), "without_spans": [list(span) for span in without_spans]}
+        query = {**_options(k, lang, diversity, now), "exclude": list(exclude)}
+        return self._post("/v1/preview", Slate, body, **query)
+
+    def undo(
+        self,
+        user: str,
+        feedback: str,
+        k: int = 10,
+        *,
+        lang: Language = "en",
+        exclude: Sequence[str] = (),
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        query = {"user": user, **_options(k, lang, diversity, now), "exclude": list(exclude)}
+        return Slate.model_validate_json(self._line.ask("DELETE", f"/v1/feedback/{_in_path(feedback)}", query=query))
+
+    def rank(
+        self,
+        text: str | None = None,
+        history: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        k: int = 50,
+        *,
+        lang: Language = "en",
+        diversity: float = 0.0,
+        now: datetime | None = None,
+    ) -> Slate:
+        body = {"text": text, "history": list(history), "exclude": list(exclude)}
+        return self._post("/v1/rank", Slate, body, **_options(k, lang, diversity, now))
+
+    def explain(self, user: str, item: str, *, lang: Language = "en", exclude: Sequence[str] = ()) -> Explanation:
+        return self._get("/v1/explanations", Explanation, user=user, item=item, lang=lang, exclude=list(exclude))
+
+    # -- what there is
+
+    def items(self, query: str = "", limit: int = 50, after: str | None = None) -> "ItemPage":
+        from recbole_llmfb.serving.service.wire import ItemPage
+
+        return self._get("/v1/items", ItemPage, query=query, limit=limit, after=after)
+
+    def users(self, query: str = "", limit: int = 50, after: str | None = None) -> "UserPage":
+        from recbole_llmfb.serving.store.people import UserPage
+
+        return self._get("/v1/users", UserPage, query=query, limit=limit, after=after)
+
+    def feedback(self, user: str, limit: int = 50, after: str | None = None) -> "RecordPage":
+        """What a user said, newest first."""
+        from recbole_llmfb.serving.store.people import RecordPage
+
+        return self._get("/v1/feedback", RecordPage, user=user, limit=limit, after=after)
+
+    def export(self, user: str) -> dict[str, Any]:
+        """All that is stored of a user."""
+        return TypeAdapter(dict[str, Any]).validate_json(self._line.ask("GET", "/v1/users/export", query={"user": user}))
+
+    def erase(self, user: str) -> int:
+        """Forget a user for good. Returns how many records of feedback are gone."""
+        from recbole_llmfb.serving.service.wire import Erased
+
+        return self._post("/v1/users/erase", Erased, {"user": user}).feedback
+
+    def bundles(self) -> "Versions":
+        from recbole_llmfb.serving.service.wire import Versions
+
+        return self._get("/v1/bundles", Versions)
+
+    def metrics(self) -> str:
+        """In Prometheus' text format."""
+        return self._line.ask("GET", "/metrics").decode()
+
+    def is_ready(self) -> bool:
+        """Whether the service answers, and could answer for its users."""
+        return self._line.is_ready()
+
+    # -- who may ask
+
+    def login(self, name: str, password: str) -> str:
+        """Sign in. Returns the token of a new session, for `Client(session=...)`."""
+        return self._line.cookie("POST", "/login", {"name": name, "password": password}, _COOKIES)
+
+    def logout(self) -> None:
+        self._line.ask("POST", "/logout")
+
+    def me(self) -> "Principal":
+        from recbole_llmfb.serving.access.principal import Principal
+
+        return TypeAdapter(Principal).validate_json(self._line.ask("GET", "/v1/me"))
+
+    def keys(self) -> "list[Key]":
+        from recbole_llmfb.serving.access.keys import Key
+
+        return TypeAdapter(list[Key]).validate_json(self._line.ask("GET", "/v1/keys"))
+
+    def create_key(self, name: str, scope: "Scope", user: str | None = None) -> "NewKey":
+        """A new key; its secret is in this answer and nowhere else."""
+        from recbole_llmfb.serving.access.keys import NewKey
+
+        return self._post("/v1/keys", NewKey, {"name": name, "scope": scope, "user": user})
+
+    def revoke_key(self, key: str) -> "Key":
+        from recbole_llmfb.serving.access.keys import Key
+
+        return Key.model_validate_json(self._line.ask("DELETE", "/v1/keys", query={"id": key}))
+
+    def accounts(self) -> "list[Account]":
+        from recbole_llmfb.serving.access.accounts import Account
+
+        return TypeAdapter(list[Account]).validate_json(self._line.ask("GET", "/v1/accounts"))
+
+    def create_account(self, name: str, password: str, role: str) -> "Account":
+        from recbole_llmfb.serving.access.accounts import Account
+
+        return self._post("/v1/accounts", Account, {"name": name, "password": password, "role": role})
+
+    def change_account(self, name: str, **changes: Any) -> "Account":
+        """changes: `password` (of the own account with `current_password`), `role`, `disabled`."""
+        from recbole_llmfb.serving.access.accounts import Account
+
+        return Account.model_validate_json(self._line.ask("PATCH", "/v1/accounts", body={"name": name, **changes}))
+
+    def audit(self, limit: int = 50, before: str | None = None) -> "AuditPage":
+        from recbole_llmfb.serving.access.audit import AuditPage
+
+        return self._get("/v1/audit", AuditPage, limit=limit, before=before)
+
+    def _get(self, path: str, kind: type[Answer], **query: Any) -> Answer:
+        return kind.model_validate_json(self._line.ask("GET", path, query=query))
+
+    def _post(self, path: str, kind: type[Answer], body: Any, *, once: bool = False, **query: Any) -> Answer:
+        headers = {"Idempotency-Key": uuid4().hex} if once else {}
+        return kind.model_validate_json(self._line.ask("POST", path, query=query, body=body, headers=headers))
+
+
+def _options(k: int, lang: Language, diversity: float, now: datetime | None) -> dict[str, Any]:
+    return {"k": k, "lang": lang, "diversity": diversity, "now": now.isoformat() if now else None}
+
+
+def _in_path(name: str) -> str:
+    """An id as one part of a path: with its slashes, dots and signs encoded."""
+    return "".join(f"%{byte:02X}" for byte in name.encode())
