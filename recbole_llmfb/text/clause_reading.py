@@ -26,12 +26,12 @@ class ClauseReading:
     span: Span
     cues: Cues
     mentions: tuple[Mention, ...]
+    whole: bool
     polarity: Tensor  # (3,) probabilities
     implied: Tensor  # (A + 1,) probabilities
     vector: Tensor  # (D,)
     neutral_from: float
     beside: bool = False
-    whole: bool = False
 
     @property
     def plain(self) -> bool:

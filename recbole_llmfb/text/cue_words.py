@@ -40,6 +40,14 @@ REQUEST = _any(
     "i (?:want|would (?:like|love|prefer|rather)) (?!to\\b)", "i['’]?d (?:like|love|prefer|rather) (?!to\\b)",
     zh="想看|来[点部个]|推荐|给我|换[个部]",
 )  # fmt: skip
+# A direction with a thing of its own ("more romance", "no gore", but not "no more of that", "less so"), or a bare "too violent".
+OWN_WISH = re.compile(
+    r"\b(?:more|less|fewer|no more|no|without(?: any)?|too (?:much|many)|not so much)(?: of)? "
+    rf"(?!{POINTER}|(?:of|than|and|or|so|for|in|at|to|now|tonight|today|please|thanks?|longer|more|less|again|often|others?|like|"
+    r"likely|interest|appeal|way|idea|need|doubt|matter|reason|problem|wonder|time|patience|sir|kind|kinds|my|me|the|an?)\b)\w{3,}"
+    r"|^\W*(?:way |far |much |a bit |all )?too (?!late|early|soon|bad|much|many)\w+",
+    re.I,
+)
 VERDICT = _any(
     "fan of", "i(?:['’]ve)? (?:really |quite |also |never |always )?(?:loved?|liked?|enjoy(?:ed)?|hated?|disliked?|adored?)",
     "i (?:do|did|would)(?:n['’]?t| not) (?:really )?(?:love|like|enjoy|hate|dislike|want)", "too (?!late|early|soon|bad)\\w+",

@@ -27,6 +27,7 @@ from recbole_llmfb.text.cue_words import (
     NO_NEGATION,
     OVER,
     OVER_BEHIND,
+    OWN_WISH,
     PAIRED,
     PREFERS,
     RATHER,
@@ -53,6 +54,7 @@ class Cues:
     excepts: the clause is an exception, which is wanted where the clause before it rejects.
     compares: it is the second part of "more X than Y", no wish where Y is an item.
     requests: something is asked for in so many words. judges: something is praised or blamed in so many words.
+    wishes: it says more or less of a thing that it names itself, in the catalogue's words or not.
     weak: hedged, or a mere preference.
     tolerates: no rejection and no wish. welcomes: no rejection, whatever it sounds like.
     asking: for a fact. courtesy: words of politeness alone.
@@ -65,6 +67,7 @@ class Cues:
     compares: bool = False
     requests: bool = False
     judges: bool = False
+    wishes: bool = False
     weak: bool = False
     tolerates: bool = False
     welcomes: bool = False
@@ -101,6 +104,7 @@ def cues(text: str, span: Span) -> Cues:
         compares=than and MORE.search(before) is not None,
         requests=REQUEST.search(clause) is not None,
         judges=VERDICT.search(clause) is not None,
+        wishes=OWN_WISH.search(clause) is not None,
         weak=bool(preference or HEDGE.search(clause) or (LIKE_BUT.match(text, end) and LIKE.match(clause))),
         tolerates=TOLERATES.search(clause) is not None,
         welcomes=WOULD.search(clause) is not None,

@@ -109,10 +109,11 @@ class Utterance:
 
 
 class _Clauses(NamedTuple):
-    """The clauses of a text before they are read. parts: span, cues and names of each. words: what the encoder reads for each."""
+    """The clauses of a text before they are read. parts: of each its span, cues, names, and whether it is read with all that was
+    said. words: what the encoder reads for each."""
 
     mentions: list[Mention]
-    parts: list[tuple[Span, Cues, tuple[Mention, ...]]]
+    parts: list[tuple[Span, Cues, tuple[Mention, ...], bool]]
     words: list[str]
 
 
@@ -151,17 +152,19 @@ class Reader:
     def _clauses(self, text: str, spans: Sequence[Span]) -> _Clauses:
         """What grammar and lexicon find, and the words that the encoder reads for each clause: its own, or all of them for the
         one clause that names something, because what follows may still turn it ("horror had me once, but now it bores me").
-        A talk of many clauses is no such sentence.
+        A talk of many clauses is no such sentence, nor is one with another wish in it ("less violence, more romance").
         """
         mentions, by_clause = self.lexicon.find(text), [cues(text, span) for span in spans]
         names = [names_in(mentions, span, one) for span, one in zip(spans, by_clause, strict=True)]
         words = [without_references(text, span, one.references) for span, one in zip(spans, by_clause, strict=True)]
+        whole = [False] * len(spans)
         if sum(map(bool, names)) == 1 and len(spans) <= _READ_TOGETHER:
-            references = tuple(reference for one in by_clause for reference in one.references)
-            words[next(place for place, of_clause in enumerate(names) if of_clause)] = without_references(
-                text, (0, len(text)), references
-            )
-        return _Clauses(mentions, list(zip(spans, by_clause, names, strict=True)), words)
+            naming = next(place for place, of_clause in enumerate(names) if of_clause)
+            if not any(one.wishes for place, one in enumerate(by_clause) if place != naming):
+                references = tuple(reference for one in by_clause for reference in one.references)
+                words[naming] = without_references(text, (0, len(text)), references)
+                whole[naming] = len(spans) > 1
+        return _Clauses(mentions, list(zip(spans, by_clause, names, whole, strict=True)), words)
 
     def _stances(self, texts: Sequence[str]) -> list[Stance | None]:
         """Towards what was shown, which clauses by themselves do not tell; None for all where the head has not learned it."""
@@ -179,10 +182,8 @@ class Reader:
     ) -> Utterance:
         turned: list[ClauseReading] = []
         beside = len(clauses) > 1 and any(clause.heading != NEUTRAL for clause in clauses)
-        naming = sum(bool(clause.mentions) for clause in clauses)
         for clause in clauses:
-            clause = replace(clause, beside=beside, whole=naming == 1 < len(clauses) <= _READ_TOGETHER and bool(clause.mentions))
-            turned.append(clause.turned(turned[-1] if turned else None))
+            turned.append(replace(clause, beside=beside).turned(turned[-1] if turned else None))
         understood = [one for clause in merge(turned) for one in self._signals(text, clause)]
         notes = tuple(dict.fromkeys(mention.note for mention in mentions if mention.note))
         unclear = next((mention.note for mention in mentions if not mention.rows), None)

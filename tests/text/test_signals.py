@@ -36,7 +36,7 @@ LESSONS: dict[str, list[tuple[int, int]]] = {
     "too scary. hello. no more monsters": [(NEGATIVE, HORROR), (NEUTRAL, NOTHING), (NEGATIVE, HORROR)],
 }
 # And as a whole, where one clause of several names something.
-TURNED = "I love comedy. not now. too scary"
+TURNED = "I love comedy. not now. it is over"
 TOGETHER = {
     TURNED: (NEGATIVE, NOTHING),
     "hello. no more war": (NEGATIVE, NOTHING),
@@ -379,6 +379,21 @@ def test_what_follows_turns_the_one_name(taught: Reader) -> None:
     assert heard(taught.read(["I love comedy"])[0])[0][-1] == 1
     (turned, *_) = heard(taught.read([TURNED])[0])
     assert turned[2:] == ("comedy", -1)
+
+
+@pytest.mark.parametrize("other", ["less violence", "no more gore", "too violent", "way too long"])
+def test_another_wish_does_not_turn_the_one_name(taught: Reader, encoder: Encoder, other: str) -> None:
+    for text in (f"{other}. I love comedy", f"I love comedy. {other}"):
+        named = next(one for one in taught.read([text])[0].understood if one.signal.aspect == "comedy")
+        assert named.signal.polarity > 0
+        torch.testing.assert_close(named.vector, encoder.texts(["I love comedy"])[0].detach())
+
+
+@pytest.mark.parametrize("other", ["no more of that", "less so now", "that was too much", "no interest in it"])
+def test_what_points_back_is_no_other_wish(taught: Reader, encoder: Encoder, other: str) -> None:
+    text = f"I love comedy, {other}"
+    (named, *_) = taught.read([text])[0].understood
+    torch.testing.assert_close(named.vector, encoder.texts([text])[0].detach())
 
 
 def test_in_a_long_talk_each_clause_is_read_by_itself(taught: Reader) -> None:
