@@ -67,12 +67,12 @@ def run_folds(
 class Untrained:
     """Standardized cosine (Q, I) of talk and item text by the encoder before any training, for validation and test.
 
-    judged: (J, I) the cosine, of the judged turns of test.
+    judged: method -> area of each judged turn of test.
     """
 
     valid: Tensor
     test: Tensor
-    judged: Tensor
+    judged: Mapping[str, Sequence[float]]
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Untrained":
@@ -83,7 +83,8 @@ class Untrained:
             talks = model.encoder.embed([as_talk([case.talk]) for case in cases_of(dataset, part._dataset)])
             return standardize(talks @ model.scorer.item_text.cpu().T)
 
-        judged = judgements.cosine(model, judged_turns(dataset, experiment.test_data._dataset))
+        turns = judged_turns(dataset, experiment.test_data._dataset)
+        judged = judgements.untrained_areas(model, dataset, turns) if turns else {}
         return cls(alike(experiment.valid_data), alike(experiment.test_data), judged)
 
 
@@ -115,7 +116,7 @@ def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     ranks[AS_SERVED] = _whole(ranks_of(test.scores[OURS], test.targets, test.hidden | test.named, lost=True))
     dialogues = _names(dataset, test.cases)
     turns = judged_turns(dataset, experiment.test_data._dataset)
-    judged = {"dialogue": _names(dataset, turns), "areas": judgements.areas(model, turns, untrained.judged)}
+    judged = {"dialogue": _names(dataset, turns), "areas": {**judgements.areas(model, turns), **untrained.judged}}
     weights = {name: getattr(model.scorer, name).tolist() for name in ("mix", "feedback_scale", "talk_scale")}
     weights["talks_heard"] = test.heard / max(1, len(test.cases))
     sources = [case.source for case in test.cases]

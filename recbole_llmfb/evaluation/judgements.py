@@ -7,40 +7,52 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from recbole_llmfb.evaluation.intervals import difference, mean
+from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
 from recbole_llmfb.training.judged_mixing import heard
 
 OURS = "LLMFB"
 FROZEN = "frozen encoder, cosine of talk and item text"
+FROZEN_ALIKE = "frozen encoder, cosine of what LLMFB reads of both"
 _TEXT_ALONE, _COLLABORATIVE_ALONE, _POPULARITY = "LLMFB, text alone", "LLMFB, collaborative alone", "popularity"
-METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, FROZEN, _POPULARITY)
+METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, FROZEN, FROZEN_ALIKE, _POPULARITY)
 
 
 @torch.no_grad()
-def cosine(model: Any, turns: Sequence[JudgedTurn]) -> Tensor:
-    """Likeness (J, I) of the talks of turns to the text of items, by the model's encoder as it is."""
-    return model.encoder.embed([as_talk([turn.talk]) for turn in turns]) @ model.scorer.item_text.cpu().T  # type: ignore[no-any-return]
+def untrained_areas(model: Any, dataset: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
+    """Area of each turn (J,) by the cosine of the encoder before training, which the model still must be.
+
+    `FROZEN` reads as much of talk and item text as the encoder can, `FROZEN_ALIKE` what the configuration leaves of them.
+    """
+    talks = [as_talk([turn.talk]) for turn in turns]
+    judged = sorted({item for turn in turns for item in (*turn.liked, *turn.disliked)})
+    whole = Encoder.load(model.options["encoder"], revision=model.options["encoder_revision"]).to(model.device).eval()
+    found = {}
+    for method, encoder in ((FROZEN, whole), (FROZEN_ALIKE, model.encoder)):
+        items = encoder.embed(dataset.item_table["text"].iloc[[item + 1 for item in judged]].tolist())
+        scores = torch.zeros(len(turns), model.scorer.shape.n_items)
+        scores[:, judged] = encoder.embed(talks) @ items.T
+        found[method] = liked_over_disliked(scores, turns).tolist()
+    return found
 
 
 @torch.no_grad()
-def areas(model: Any, turns: Sequence[JudgedTurn], frozen: Tensor) -> dict[str, list[float]]:
-    """Method -> one area per turn (J,). frozen: (J, I) by `cosine`, before the model was trained."""
+def areas(model: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
+    """Method -> one area per turn (J,), by the trained model."""
     if not turns:
-        return {method: [] for method in METHODS}
+        return {}
     scorer = model.scorer
     parts = scorer.parts(*heard(model, turns))
     scores = {
         OURS: parts.score,
         _TEXT_ALONE: parts.feedback,
         _COLLABORATIVE_ALONE: parts.collaborative + parts.text,
-        FROZEN: frozen,
         _POPULARITY: model.conversations.popularity().expand(len(turns), -1),
     }
-    return {method: liked_over_disliked(scores[method].cpu(), turns).tolist() for method in METHODS}
+    return {method: liked_over_disliked(of_method.cpu(), turns).tolist() for method, of_method in scores.items()}
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -19,7 +19,7 @@ from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
 from recbole_llmfb.training.talk_mixing import TalkReader, parts_of
 
 JUDGED_AUC = "judged_auc"
-_START = {"linear": 0.25, "autoencoder": 0.0, "text": 0.5, "bias": 0.5, "talk": 1.0, "wanted": 0.5, "unwanted": 0.5}
+START = {"linear": 0.25, "autoencoder": 0.0, "text": 0.5, "bias": 0.5, "talk": 1.0, "wanted": 0.5, "unwanted": 0.5}
 _FACTORS = (0.0, 0.25, 0.5, 2.0, 4.0)
 _MOVED = ("linear", "text", "bias", "wanted")  # against the talk, whose weight is the unit
 
@@ -45,14 +45,14 @@ def tune_judged(model: Any, turns: Sequence[JudgedTurn]) -> float:
 
 def choose_weights(parts: Mapping[str, Tensor], turns: Sequence[JudgedTurn]) -> dict[str, float]:
     """Part -> weight, from parts (J, I) by their names in `parts_of`; see the module."""
-    chosen = dict(_START)
+    chosen = dict(START)
     reached = _areas(parts, chosen, turns)
     for name in _MOVED:
-        tried = {factor: _areas(parts, chosen | {name: factor * _START[name]}, turns) for factor in _FACTORS}
+        tried = {factor: _areas(parts, chosen | {name: factor * START[name]}, turns) for factor in _FACTORS}
         factor = max(tried, key=lambda factor: float(tried[factor].mean()))
         more = tried[factor] - reached
         if more.mean() > more.std() / len(turns) ** 0.5:
-            chosen[name], reached = factor * _START[name], tried[factor]
+            chosen[name], reached = factor * START[name], tried[factor]
     return chosen
 
 

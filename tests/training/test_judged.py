@@ -10,7 +10,7 @@ import torch
 from talks import DIALOGUES, NAME, WORDS, judge_talks, talk_settings, write_talks  # type: ignore[import-not-found]
 
 from recbole_llmfb.training.judged import JudgedTurn, judged_turns, liked_over_disliked
-from recbole_llmfb.training.judged_mixing import _START, choose_weights
+from recbole_llmfb.training.judged_mixing import START, choose_weights
 from recbole_llmfb.training.quick_start import Experiment, prepare
 from recbole_llmfb.training.run_log import close_log
 
@@ -84,15 +84,15 @@ def turns_of(count: int) -> list[JudgedTurn]:
 
 
 def test_a_weight_moves_for_what_is_clearly_better() -> None:
-    parts = {name: torch.zeros(200, 4) for name in _START}
+    parts = {name: torch.zeros(200, 4) for name in START}
     parts["talk"] = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
     parts["bias"] = torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(200, -1)
     parts["text"] = -parts["bias"]
     chosen = choose_weights(parts, turns_of(200))
-    assert chosen["bias"] > _START["bias"] and chosen["text"] < _START["text"]
-    assert {name: chosen[name] for name in ("linear", "wanted", "talk")} == {n: _START[n] for n in ("linear", "wanted", "talk")}
+    assert chosen["bias"] > START["bias"] and chosen["text"] < START["text"]
+    assert {name: chosen[name] for name in ("linear", "wanted", "talk")} == {n: START[n] for n in ("linear", "wanted", "talk")}
 
 
 def test_weights_stay_where_nothing_tells() -> None:
     same = torch.zeros(5, 4)
-    assert choose_weights(dict.fromkeys(_START, same), turns_of(5)) == _START
+    assert choose_weights(dict.fromkeys(START, same), turns_of(5)) == START
