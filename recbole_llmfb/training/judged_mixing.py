@@ -19,7 +19,7 @@ from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
 from recbole_llmfb.training.talk_mixing import TalkReader, parts_of
 
 JUDGED_AUC = "judged_auc"
-START = {"linear": 0.25, "autoencoder": 0.0, "text": 0.5, "bias": 0.5, "talk": 1.0, "wanted": 0.5, "unwanted": 0.5}
+START = {"linear": 0.25, "autoencoder": 0.0, "text": 0.5, "bias": 0.5, "talk": 1.0, "wanted": 1.0, "unwanted": 1.0}
 _FACTORS = (0.0, 0.25, 0.5, 2.0, 4.0)
 _MOVED = ("linear", "text", "bias", "wanted")  # against the talk, whose weight is the unit
 
