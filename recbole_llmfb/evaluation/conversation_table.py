@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_llmfb.evaluation import judgements
 from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OURS, OVER_EVERYTHING, run_folds
 from recbole_llmfb.evaluation.intervals import difference, mean, ratio
 
@@ -51,6 +52,8 @@ def table(records: Sequence[Mapping[str, Any]], *, title: str, command: str) -> 
         "bootstrap, dialogues drawn. Weights of every method, of its popularity too, are chosen on validation dialogues.",
         f"Training took {minutes:.0f} minutes for the slowest fold.",
     ]
+    if judged := judgements.report(records):
+        lines += ["", *judged]
     for source in sources:
         lines += ["", *_of_source(records, source)]
     return "\n".join(lines) + "\n"

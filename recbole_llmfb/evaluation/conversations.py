@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.evaluation import judgements
 from recbole_llmfb.ranking.collaborative import standardize
 from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.config import build_config
 from recbole_llmfb.training.conversations import Case, cases_of, histories_of
+from recbole_llmfb.training.judged import JudgedTurn, judged_turns
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
 from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of
 
@@ -63,10 +65,14 @@ def run_folds(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Untrained:
-    """Standardized cosine (Q, I) of talk and item text by the encoder before any training, for validation and test."""
+    """Standardized cosine (Q, I) of talk and item text by the encoder before any training, for validation and test.
+
+    judged: method -> area of each judged turn of test.
+    """
 
     valid: Tensor
     test: Tensor
+    judged: Mapping[str, Sequence[float]]
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Untrained":
@@ -77,7 +83,9 @@ class Untrained:
             talks = model.encoder.embed([as_talk([case.talk]) for case in cases_of(dataset, part._dataset)])
             return standardize(talks @ model.scorer.item_text.cpu().T)
 
-        return cls(alike(experiment.valid_data), alike(experiment.test_data))
+        turns = judged_turns(dataset, experiment.test_data._dataset)
+        judged = judgements.untrained_areas(model, dataset, turns) if turns else {}
+        return cls(alike(experiment.valid_data), alike(experiment.test_data), judged)
 
 
 def _folds(config: str | Path, config_dict: Mapping[str, Any] | None) -> int:
@@ -106,10 +114,18 @@ def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     everything = histories_of(test.cases, len(learned)) > 0
     ranks[OVER_EVERYTHING] = _whole(ranks_of(test.scores[OURS], test.targets, everything))
     ranks[AS_SERVED] = _whole(ranks_of(test.scores[OURS], test.targets, test.hidden | test.named, lost=True))
-    dialogues = [str(dataset.id2token(dataset.uid_field, case.user)) for case in test.cases]
+    dialogues = _names(dataset, test.cases)
+    turns = judged_turns(dataset, experiment.test_data._dataset)
+    judged = {"dialogue": _names(dataset, turns), "areas": {**judgements.areas(model, turns), **untrained.judged}}
     weights = {name: getattr(model.scorer, name).tolist() for name in ("mix", "feedback_scale", "talk_scale")}
     weights["talks_heard"] = test.heard / max(1, len(test.cases))
-    return {"weights": weights, "source": [case.source for case in test.cases], "dialogue": dialogues, "ranks": ranks}
+    sources = [case.source for case in test.cases]
+    return {"weights": weights, "source": sources, "dialogue": dialogues, "ranks": ranks, "judged": judged}
+
+
+def _names(dataset: Any, cases: Sequence[Case | JudgedTurn]) -> list[str]:
+    """External ids of the dialogues of cases."""
+    return [str(dataset.id2token(dataset.uid_field, case.user)) for case in cases]
 
 
 def _whole(ranks: Tensor) -> list[int]:

@@ -196,10 +196,12 @@ class Scorer(nn.Module):
 
     def _alike(self, items: Tensor) -> Tensor:
         """Likeness to the named items: (S, I) in [0, 1], by co-occurrence and text in equal shares; 1 for a named item itself."""
-        if not items.any():
+        naming = items.any(dim=1).nonzero()[:, 0]  # few wishes name an item, and the product with `linear` is the dearest of all
+        if not len(naming):
             return torch.zeros_like(items)
-        together = (items @ self.linear).clamp(min=0)
+        named = items[naming]
+        together = (named @ self.linear).clamp(min=0)
         together = together / together.amax(dim=1, keepdim=True).clamp(min=1e-8)
         vectors = self.item_vectors()
-        described = ((items @ vectors) @ vectors.T).clamp(min=0)
-        return torch.where(items > 0, 1.0, (together + described) / 2) * items.any(dim=1, keepdim=True)
+        described = ((named @ vectors) @ vectors.T).clamp(min=0)
+        return torch.zeros_like(items).index_copy(0, naming, torch.where(named > 0, 1.0, (together + described) / 2))

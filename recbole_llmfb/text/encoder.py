@@ -121,16 +121,16 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str], *, batch_size: int = 64) -> Tensor:
-        """Unit vectors of whole texts without gradient, in float32: (B, D). Batches hold texts of like length."""
+        """Unit vectors of whole texts without gradient, in float32: (B, D). Batches hold texts of like length, each text once."""
         was_training = self.training
         self.eval()
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        vectors = torch.empty(len(texts), self.width)
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            vectors[chosen] = self.texts([texts[i] for i in chosen]).cpu()
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        vectors = torch.empty(len(distinct), self.width)
+        for start in range(0, len(distinct), batch_size):
+            vectors[start : start + batch_size] = self.texts(distinct[start : start + batch_size]).cpu()
         self.train(was_training)
-        return vectors
+        place = {text: row for row, text in enumerate(distinct)}
+        return vectors[torch.tensor([place[text] for text in texts], dtype=torch.long)]
 
     def fingerprint(self) -> str:
         """SHA-256 over names and values of all weights; vectors cached under another fingerprint are stale."""

@@ -10,6 +10,8 @@ from torch import optim
 from torch.optim.lr_scheduler import LambdaLR
 
 from recbole_llmfb.training.conversations import cases_of
+from recbole_llmfb.training.judged import judged_turns
+from recbole_llmfb.training.judged_mixing import JUDGED_AUC, tune_judged
 from recbole_llmfb.training.mixing import calibrate, tune_mix, tune_scales
 from recbole_llmfb.training.talk_mixing import TALK_GAIN, judge_talk, tune_talk
 from recbole_llmfb.training.trainer import SafeCheckpoints
@@ -70,8 +72,14 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         if self.model.lessons:
             calibrate(self.model)
         if self.model.conversations:
-            tune_talk(self.model, cases_of(self.train_data._dataset, valid_data._dataset))
+            dataset = self.train_data._dataset
+            told: dict[str, float] = {}
+            if judged := judged_turns(dataset, valid_data._dataset):
+                told = {JUDGED_AUC: round(tune_judged(self.model, judged), 4)}
+            else:
+                tune_talk(self.model, cases_of(dataset, valid_data._dataset))
             _, result = super()._valid_epoch(valid_data, show_progress)
+            result |= told
             return result[TALK_GAIN], result
         score, result = super()._valid_epoch(valid_data, show_progress)
         if self.model.encoder.tuned:

@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from recbole_llmfb.errors import ConfigError
+from recbole_llmfb.evaluation import judgements
 from recbole_llmfb.evaluation.conversation_table import measures, table, write_report
 from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OURS, OVER_EVERYTHING, run_folds
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))  # the small dialogues are written there
-from talks import NAME, talk_settings, write_talks  # type: ignore[import-not-found]  # noqa: E402
+from talks import NAME, judge_talks, talk_settings, write_talks  # type: ignore[import-not-found]  # noqa: E402
 
 
 def test_measures_of_known_ranks() -> None:
@@ -51,6 +52,30 @@ def test_a_fold_is_trained_judged_and_not_run_again(tmp_path: Path, monkeypatch:
     assert all(len(ranks) == len(record["dialogue"]) and min(ranks) >= 1 for ranks in record["ranks"].values())
     Path("small.yaml").unlink()  # a finished fold needs no configuration
     assert run_folds("small.yaml", tmp_path / "results" / "small.runs.jsonl", folds=[1]) == [record]
+
+
+def test_judged_turns_are_told_of_where_there_are_some() -> None:
+    areas = {method: [0.5, 0.5, 1.0] for method in judgements.METHODS} | {judgements.OURS: [1.0, 0.5, 1.0]}
+    records = [{"judged": {"dialogue": ["x", "x", "y"], "areas": areas}}, {}]
+    lines = judgements.report(records)
+    assert lines[0] == "## Liked over disliked: 3 turns with both, of 2 dialogues"
+    assert any(line.startswith(f"| {judgements.OURS} | .833 [") for line in lines)
+    assert any(line.startswith(f"| {judgements.FROZEN} | .667 [") and "| .167 [" in line for line in lines)
+    assert judgements.report([{}]) == []
+
+
+def test_a_fold_of_judged_dialogues_has_the_area_of_every_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write_talks(tmp_path / "data")
+    judge_talks(folder)
+    settings = talk_settings(folder, tmp_path, epochs=6, eval_step=6, learning_rate=3e-3)
+    Path("small.yaml").write_text(yaml.safe_dump({"model": "LLMFB", "dataset": NAME, **settings}), encoding="utf-8")
+    text = write_report("small.yaml", tmp_path / "results", folds=[1])
+    (record,) = run_folds("small.yaml", tmp_path / "results" / "small.runs.jsonl", folds=[1])
+    turns = len(record["judged"]["dialogue"])
+    assert turns == len(record["dialogue"]) > 0 and "## Liked over disliked" in text
+    assert {method: len(areas) for method, areas in record["judged"]["areas"].items()} == dict.fromkeys(judgements.METHODS, turns)
+    assert np.mean(record["judged"]["areas"][judgements.OURS]) > 0.9  # a dislike is of the other kind of film
 
 
 def test_a_configuration_without_dialogue_folds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,3 +66,15 @@ def talk_settings(folder: Path, work: Path, **changes: Any) -> dict[str, Any]:
         "eval_step": 2,
         **changes,
     }
+
+
+def judge_talks(folder: Path) -> None:
+    """Write `folder/talks/talks.feedback`: with each recommendation of a dialogue, its film is liked, the next one disliked."""
+    lines = ["feedback_id:token\tuser_id:token\ttimestamp:float\ttext:text\titem_id:token\trating:float"]
+    for number in range(DIALOGUES):
+        user, day, kind = f"talk:{number}", 86_400 * (number + 1), number % 2
+        for turn, step in ((2, 0), (4, 3)):
+            film = (kind + 2 * (number // 2 + step)) % FILMS
+            for item, rating in ((film, 5), ((film + 1) % FILMS, 1)):
+                lines.append(f"{user}:{turn}:{item}\t{user}\t{day + turn}\t\tfilm{item}\t{rating}")
+    (folder / NAME / f"{NAME}.feedback").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,80 @@
+"""Whether what people like stands above what they dislike, turn by turn, in dialogues that training never met.
+
+Of every turn with both, each method has the area under the ROC curve, from the talk and the likes before the turn alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from recbole_llmfb.evaluation.intervals import difference, mean
+from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.text.talk import as_talk
+from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
+from recbole_llmfb.training.judged_mixing import heard
+
+OURS = "LLMFB"
+FROZEN = "frozen encoder, cosine of talk and item text"
+FROZEN_ALIKE = "frozen encoder, cosine of what LLMFB reads of both"
+_TEXT_ALONE, _COLLABORATIVE_ALONE, _POPULARITY = "LLMFB, text alone", "LLMFB, collaborative alone", "popularity"
+METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, FROZEN, FROZEN_ALIKE, _POPULARITY)
+
+
+@torch.no_grad()
+def untrained_areas(model: Any, dataset: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
+    """Area of each turn (J,) by the cosine of the encoder before training, which the model still must be.
+
+    `FROZEN` reads as much of talk and item text as the encoder can, `FROZEN_ALIKE` what the configuration leaves of them.
+    """
+    talks = [as_talk([turn.talk]) for turn in turns]
+    judged = sorted({item for turn in turns for item in (*turn.liked, *turn.disliked)})
+    whole = Encoder.load(model.options["encoder"], revision=model.options["encoder_revision"]).to(model.device).eval()
+    found = {}
+    for method, encoder in ((FROZEN, whole), (FROZEN_ALIKE, model.encoder)):
+        items = encoder.embed(dataset.item_table["text"].iloc[[item + 1 for item in judged]].tolist())
+        scores = torch.zeros(len(turns), model.scorer.shape.n_items)
+        scores[:, judged] = encoder.embed(talks) @ items.T
+        found[method] = liked_over_disliked(scores, turns).tolist()
+    return found
+
+
+@torch.no_grad()
+def areas(model: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
+    """Method -> one area per turn (J,), by the trained model."""
+    if not turns:
+        return {}
+    scorer = model.scorer
+    parts = scorer.parts(*heard(model, turns))
+    scores = {
+        OURS: parts.score,
+        _TEXT_ALONE: parts.feedback,
+        _COLLABORATIVE_ALONE: parts.collaborative + parts.text,
+        _POPULARITY: model.conversations.popularity().expand(len(turns), -1),
+    }
+    return {method: liked_over_disliked(of_method.cpu(), turns).tolist() for method, of_method in scores.items()}
+
+
+def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The part of a table in Markdown about judged turns; nothing where no record has any.
+
+    records: those that have turns with `judged`: `dialogue` (J,) and `areas`, method -> (J,).
+    """
+    judged = [record["judged"] for record in records if "judged" in record]
+    dialogues = [name for of_fold in judged for name in of_fold["dialogue"]]
+    if not dialogues:
+        return []
+    found = {method: [area for of_fold in judged for area in of_fold["areas"][method]] for method in METHODS}
+    lines = [
+        f"## Liked over disliked: {len(dialogues)} turns with both, of {len(set(dialogues))} dialogues",
+        "",
+        "Mean over turns of the area under the ROC curve: how often a liked item of the turn stands above a disliked one. Given",
+        "are the talk before the items were shown, and what was liked in earlier turns.",
+        "",
+        f"| | AUC | {OURS} above it |",
+        "|---|---|---|",
+    ]
+    for method, of_method in found.items():
+        above = "" if method == OURS else difference(found[OURS], of_method, groups=dialogues)
+        lines.append(f"| {method} | {mean(of_method, groups=dialogues)} | {above} |")
+    return lines

@@ -1,0 +1,68 @@
+"""Weights of the parts for talks whose results people judge, tuned on the validation dialogues: liked items over disliked ones.
+
+Few turns of a dialogue have items of both kinds, and what tells them apart is weak. So every part begins with a weight of its
+own, and a weight moves only for what is better by more than a standard error (the rule of Breiman et al., "Classification and
+Regression Trees", 1984, section 3.4.3): what is nearest to the start, not what happened to be best, is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recbole_llmfb.ranking.fusion import Scorer
+from recbole_llmfb.ranking.preference import Wishes
+from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
+from recbole_llmfb.training.talk_mixing import TalkReader, parts_of
+
+JUDGED_AUC = "judged_auc"
+START = {"linear": 0.25, "autoencoder": 0.0, "text": 0.5, "bias": 0.5, "talk": 1.0, "wanted": 1.0, "unwanted": 1.0}
+_FACTORS = (0.0, 0.25, 0.5, 2.0, 4.0)
+_MOVED = ("linear", "text", "bias", "wanted")  # against the talk, whose weight is the unit
+
+
+def heard(model: Any, turns: Sequence[JudgedTurn]) -> tuple[Tensor, Wishes | None]:
+    """Histories (J, I) and wishes of turns, as `Recommender.rank` has them, on the model's device."""
+    n_items = model.scorer.shape.n_items
+    histories = torch.zeros(len(turns), n_items)
+    for place, turn in enumerate(turns):
+        histories[place, list(turn.history)] = 1
+    wishes = TalkReader(model.reader).wishes([turn.talk for turn in turns], n_items)
+    return histories.to(model.device), wishes and wishes.to(model.device)
+
+
+@torch.no_grad()
+def tune_judged(model: Any, turns: Sequence[JudgedTurn]) -> float:
+    """Set `mix`, `feedback_scale` and `talk_scale` of the model's scorer; return the mean area of turns (J,), J above zero."""
+    parts = {name: part.cpu() for name, part in parts_of(model.scorer, *heard(model, turns)).items()}
+    weights = choose_weights(parts, turns)
+    _set_weights(model.scorer, weights)
+    return float(_areas(parts, weights, turns).mean())
+
+
+def choose_weights(parts: Mapping[str, Tensor], turns: Sequence[JudgedTurn]) -> dict[str, float]:
+    """Part -> weight, from parts (J, I) by their names in `parts_of`; see the module."""
+    chosen = dict(START)
+    reached = _areas(parts, chosen, turns)
+    for name in _MOVED:
+        tried = {factor: _areas(parts, chosen | {name: factor * START[name]}, turns) for factor in _FACTORS}
+        factor = max(tried, key=lambda factor: float(tried[factor].mean()))
+        more = tried[factor] - reached
+        if more.mean() > more.std() / len(turns) ** 0.5:
+            chosen[name], reached = factor * START[name], tried[factor]
+    return chosen
+
+
+def _areas(parts: Mapping[str, Tensor], weights: Mapping[str, float], turns: Sequence[JudgedTurn]) -> NDArray[np.float64]:
+    return liked_over_disliked(torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(dim=0), turns)
+
+
+def _set_weights(scorer: Scorer, weights: Mapping[str, float]) -> None:
+    scorer.mix.copy_(
+        torch.tensor([weights["linear"], 0.0, weights["autoencoder"], weights["text"], weights["bias"]], device=scorer.mix.device)
+    )
+    scorer.feedback_scale.copy_(torch.tensor([weights["wanted"], weights["unwanted"]]))
+    scorer.talk_scale.fill_(weights["talk"])
