@@ -110,6 +110,22 @@ def evaluate(
 
 
 @app.command()
+def export_encoder(
+    bundle: BundlePath,
+    backend: Annotated[str, typer.Option(help="What runs the encoder: onnx, or onnx-int8.")] = "onnx-int8",
+    as_json: AsJson = False,
+) -> None:
+    """Write a version of a bundle whose encoder runs in ONNX Runtime, unless that ranks worse by more than 0.5 %."""
+    from recbole_llmfb.training.encoder_export import export_encoder as export
+
+    exported = export(bundle, backend)  # type: ignore[arg-type]  # it checks the name
+    if as_json:
+        print_json(exported.as_dict())
+        return
+    typer.echo(exported.text())
+
+
+@app.command()
 def rank(
     bundle: BundlePath,
     text: Annotated[str, typer.Option(help="What somebody says.")],
