@@ -93,9 +93,10 @@ class LLMFB(GeneralRecommender):
             n_attributes=len(self.catalogue.attributes),
             text_width=self.encoder.width,
             rank=config["rank"],
-            hidden=config["autoencoder_hidden"],
+            hidden=config["autoencoder_hidden"] if "autoencoder" in config["collaborative"] else 0,
             n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
             talk=int(self.hears_talk),
+            linear=int("linear" in config["collaborative"] or self.hears_talk),
         )
 
     def _prepare(self, item_factors: Tensor | None) -> None:
