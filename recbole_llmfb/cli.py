@@ -204,6 +204,27 @@ def benchmark(
 
 
 @app.command()
+def benchmark_serving(
+    bundle: BundlePath,
+    results: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("results/serving.md"),
+    size: Annotated[list[int] | None, typer.Option(help="Items of a catalogue; may be repeated.", min=1000)] = None,
+    calls: Annotated[int, typer.Option(help="Timed answers of each catalogue.", min=10)] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Time a bundle's answers, and write the table of ratios beside times."""
+    from recbole_llmfb.evaluation.serving import benchmark_serving as measure
+    from recbole_llmfb.evaluation.serving.benchmark import SIZES
+
+    report = measure(bundle, sizes=tuple(size) if size else SIZES, calls=calls)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text(report.markdown(), encoding="utf-8")
+    if as_json:
+        print_json(report.as_dict())
+        return
+    typer.echo(report.markdown())
+
+
+@app.command()
 def conversations(
     config: Config,
     fold: Annotated[list[int] | None, typer.Option(help="Run these folds only; may be repeated.", min=0)] = None,
