@@ -171,7 +171,8 @@ def load_bundle(path: str | Path) -> Bundle:
     weights = load_file(folder / WEIGHTS)
     states = {part: _state(weights, f"{part}.") for part in ("scorer", "head")}
     items = pd.read_parquet(folder / ITEMS)
-    items["attributes"] = [list(of_item) for of_item in items["attributes"]]
+    one = {name: name for name in manifest.attributes}  # a large catalogue repeats few names
+    items["attributes"] = [[one.get(name, name) for name in of_item] for of_item in items["attributes"]]
     _check_sizes(folder, manifest, states["scorer"], len(items))
     return Bundle(
         path=folder,

@@ -94,7 +94,7 @@ def measure_answers(path: str | Path, n_items: int, *, backend: Backend | None =
 
 @torch.inference_mode()
 def measure_cross_encoder(path: str | Path, *, calls: int = 10) -> Times:
-    """Re-rank 100 candidates with a cross-encoder of the bundle's encoder's architecture, in torch, as sentence-transformers does.
+    """Re-rank 100 candidates with a cross-encoder built as the bundle's encoder is, in torch, as sentence-transformers does.
 
     Its weights are random: only their number matters for time. Each candidate is read together with the utterance, in batches
     of 32.
