@@ -78,6 +78,8 @@ class Encoder(nn.Module):
             raise EncoderError(name, str(error).splitlines()[0], remedy=_REMEDY) from error
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise EncoderError(name, "its tokenizer knows no word", remedy=_REMEDY)
+        for weights in model.parameters():  # they are the file itself until copied: one that is truncated would end the process
+            weights.data = weights.data.clone()
         return cls(model, tokenizer, max_tokens=max_tokens)
 
     @property

@@ -25,7 +25,7 @@ class Shelf:
         start, wanted = _place(after), query.casefold()
         rows = [row for row, words in enumerate(self._found_by) if wanted in words]
         if query:
-            rows.sort(key=lambda row: self._items.at[row, "item"] != query)
+            rows.sort(key=lambda row: not self._found_by[row].startswith(f"{wanted}\n"))
         page = rows[start : start + limit]
         more = start + limit < len(rows)
         return ItemPage(items=tuple(self._item(row) for row in page), next=str(start + limit) if more else None)

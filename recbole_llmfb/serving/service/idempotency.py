@@ -43,8 +43,11 @@ class Key(NamedTuple):
 class Idempotency:
     """Answers by key, in the database, and so for all workers."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.database, self._clock = database, clock
+    def __init__(
+        self, database: Database, *, wait: float = _WAIT_SECONDS, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """wait: seconds to wait for another request of the same key."""
+        self.database, self._wait, self._clock = database, wait, clock
 
     def claim(self, key: Key) -> str | None:
         """The answer that was kept under a key, or None: it is the caller's now, who either keeps an answer or releases it.
@@ -55,7 +58,7 @@ class Idempotency:
             ProblemError: 422, the key came with another request; 409, the other one is still being answered.
             StoreError: the database cannot be used.
         """
-        until = time.monotonic() + _WAIT_SECONDS
+        until = time.monotonic() + self._wait
         while True:
             row = self._holder(key)
             if row is None:

@@ -85,7 +85,7 @@ def _of_http(error: HTTPException) -> Response:
     elif error.status_code == 404:
         detail = "there is nothing at this address: see /docs for what is where"
     elif error.status_code == 405:
-        detail = f"this address takes {(error.headers or {}).get('Allow', 'another method')} only"
+        detail = "this address does not take that method: see /docs for those that it takes"
     return problem(error.status_code, detail, headers=error.headers)
 
 

@@ -4,6 +4,7 @@ SQLite needs no set-up and belongs on a local disk. Its write-ahead log lets rea
 `synchronous=NORMAL` survives the death of the process, and `durable` (FULL) the loss of power as well.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
@@ -158,7 +159,37 @@ def _sqlite(url: URL, durable: bool, wait: float) -> Engine:
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
+    _watch_file(engine, Path(url.database or ""))
     return engine
+
+
+def _watch_file(engine: Engine, path: Path) -> None:
+    """Let go of a file that was moved, deleted or replaced: what an open connection still writes into it would be lost."""
+    was_there = False
+
+    def connecting(*_: Any) -> None:
+        if was_there and not path.exists():
+            raise sqlite3.OperationalError("the file is gone")  # before an empty one is made in its place
+
+    def connected(_: Any, record: Any) -> None:
+        nonlocal was_there
+        was_there, record.info["file"] = True, _identity(path)
+
+    def taken(_: Any, record: Any, __: Any) -> None:
+        if _identity(path) != record.info["file"]:
+            raise DisconnectionError("another file is in its place, or none")
+
+    event.listen(engine, "do_connect", connecting)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", taken)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _postgresql(url: URL, wait: float) -> Engine:

@@ -1,0 +1,378 @@
+"""What each address answers: the same as the recommender in process, and problems that name the field for all else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from starlette.testclient import TestClient
+
+from recbole_llmfb.bundle import Bundle
+from recbole_llmfb.schema import Explanation, Feedback, Slate
+from recbole_llmfb.serving.access.gate import Gate
+from recbole_llmfb.serving.access.principal import Principal
+from recbole_llmfb.serving.recommender import Recommender
+from recbole_llmfb.serving.service import create_app
+from recbole_llmfb.serving.service.wire import ItemPage, Problem, Versions
+
+NOW = "2026-06-01T00:00:00Z"
+WORDS = {"text": "no more even ones"}
+JSON = {"Content-Type": "application/json"}
+
+
+def slate(answer: Any) -> Slate:
+    assert answer.status_code == 200, answer.text
+    return Slate.model_validate_json(answer.content)
+
+
+def places(made: Slate) -> list[tuple[str, float]]:
+    return [(one.item, one.score) for one in made.items]
+
+
+def problem(answer: Any, status: int, *fields: str) -> Problem:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = Problem.model_validate_json(answer.content)
+    assert (found.status, [one.field for one in found.errors]) == (status, list(fields))
+    return found
+
+
+# -- what is asked for
+
+
+def test_an_answer_over_http_is_the_answer_in_process(
+    shared_service: TestClient, bundle: Bundle, new_user: Callable[[], str]
+) -> None:
+    user = new_user()
+    said = {"user": user, **WORDS, "time": NOW, "id": user}
+    over_http = slate(shared_service.post("/v1/feedback", params={"k": 5, "now": NOW, "lang": "zh"}, json=said))
+    in_process = Recommender(bundle).respond(Feedback.model_validate(said), k=5, now=over_http.now, lang="zh")
+    assert over_http.model_copy(update={"id": in_process.id}) == in_process
+    assert all(int(item.removeprefix("stone-")) % 2 for item, _ in places(over_http))
+
+
+def test_feedback_changes_the_next_slate_and_undo_brings_the_first_one_back(
+    shared_service: TestClient, new_user: Callable[[], str]
+) -> None:
+    user = {"user": new_user()}
+    asked = {**user, "now": NOW, "k": 6}
+    first = slate(shared_service.get("/v1/recommendations", params=asked))
+    answer = slate(
+        shared_service.post("/v1/feedback", params={"now": NOW, "k": 6}, json={**user, **WORDS, "time": NOW, "id": f"a/b {user}"})
+    )
+    assert places(slate(shared_service.get("/v1/recommendations", params=asked))) == places(answer) != places(first)
+    assert places(slate(shared_service.delete(f"/v1/feedback/a%2Fb {user}", params=asked))) == places(first)
+    records = shared_service.get("/v1/feedback", params=user).json()["records"]
+    assert [(one["seq"], one["standing"]) for one in records] == [(2, False), (1, False)]
+    problem(shared_service.delete("/v1/feedback/nothing", params=asked), 404)
+
+
+def test_a_preview_shows_what_would_be_and_nothing_is_remembered(shared_service: TestClient, new_user: Callable[[], str]) -> None:
+    said = {"user": new_user(), **WORDS, "time": NOW}
+    preview = slate(shared_service.post("/v1/preview", params={"now": NOW}, json={"feedback": said}))
+    without = slate(shared_service.post("/v1/preview", params={"now": NOW}, json={"feedback": said, "without_spans": [[0, 17]]}))
+    assert shared_service.get("/v1/feedback", params={"user": said["user"]}).json()["records"] == []
+    answer = slate(shared_service.post("/v1/feedback", params={"now": NOW}, json=said))
+    assert [item for item, _ in places(answer)] == [item for item, _ in places(preview)] != [item for item, _ in places(without)]
+
+
+def test_several_feedbacks_of_one_user_are_one_request(shared_service: TestClient, new_user: Callable[[], str]) -> None:
+    user = new_user()
+    said = [{"user": user, "click": True, "item": "stone-1"}, {"user": user, "rating": 5, "item": "stone-3"}]
+    assert {"stone-1", "stone-3"}.isdisjoint(item for item, _ in places(slate(shared_service.post("/v1/feedback", json=said))))
+    problem(shared_service.post("/v1/feedback", json=[*said, {"user": "another", "text": "hello"}]), 422)
+    problem(shared_service.post("/v1/feedback", json=[said[0], {**said[1], "rating": 6}]), 422, "1.rating")
+
+
+def test_an_explanation_agrees_with_the_slate(shared_service: TestClient, new_user: Callable[[], str]) -> None:
+    asked = {"user": new_user(), "now": NOW}
+    for place in slate(shared_service.get("/v1/recommendations", params={**asked, "k": 20})).items:
+        answer = shared_service.get("/v1/explanations", params={**asked, "item": place.item})
+        found = Explanation.model_validate_json(answer.content)
+        assert not found.hidden
+        assert (found.recommendation.rank, found.recommendation.score) == (place.rank, place.score)
+    problem(shared_service.get("/v1/explanations", params={**asked, "item": "no such item"}), 404)
+    shared_service.post("/v1/feedback", json={"user": asked["user"], "click": True, "item": "stone-0"})
+    assert shared_service.get("/v1/explanations", params={**asked, "item": "stone-0"}).json()["hidden"]
+
+
+def test_ranking_needs_no_user(shared_service: TestClient, bundle: Bundle) -> None:
+    body = {"text": "more odd ones please", "history": ["stone-1", "?"], "exclude": ["stone-3"]}
+    over_http = slate(shared_service.post("/v1/rank", params={"k": 4, "now": NOW}, json=body))
+    assert over_http.unknown == ("?",)
+    assert places(over_http) == places(Recommender(bundle).rank(**body, k=4, now=over_http.now))  # type: ignore[arg-type]
+
+
+def test_items_are_found_by_title_or_id_page_by_page(shared_service: TestClient) -> None:
+    every, after = [], None
+    while after is not None or not every:
+        page = ItemPage.model_validate_json(
+            shared_service.get("/v1/items", params={"limit": 7, **({"after": after} if after else {})}).content
+        )
+        every, after = [*every, *page.items], page.next
+    assert sorted(one.item for one in every) == sorted(f"stone-{n}" for n in range(20))
+    assert [one.popularity for one in every] == sorted((one.popularity for one in every), reverse=True)
+    found = shared_service.get("/v1/items", params={"query": "STONE-1"}).json()["items"]
+    assert found[0]["item"] == "stone-1" and len(found) == 11
+    assert shared_service.get("/v1/items", params={"query": "the stone 3"}).json()["items"][0]["attributes"] == ["odd", "1990s"]
+    problem(shared_service.get("/v1/items", params={"after": "x"}), 422)
+
+
+def test_versions_say_which_one_answers(shared_service: TestClient, bundle: Bundle) -> None:
+    (one,) = Versions.model_validate_json(shared_service.get("/v1/bundles").content).bundles
+    assert (one.version, one.served, one.champion) == (bundle.version, True, True)
+
+
+def test_users_are_found_exported_and_erased(service: TestClient) -> None:
+    for user in ("100%", "100 days", "u_1"):
+        slate(service.post("/v1/feedback", json={"user": user, "text": "no more even ones"}))
+    assert [one["user"] for one in service.get("/v1/users", params={"query": "100"}).json()["users"]] == ["100 days", "100%"]
+    assert [one["user"] for one in service.get("/v1/users", params={"query": "0%"}).json()["users"]] == ["100%"]
+    everything = service.get("/v1/users/export", params={"user": "100%"}).json()
+    assert (len(everything["feedback"]), len(everything["slates"])) == (1, 1)
+    assert service.post("/v1/users/erase", json={"user": "100%"}).json() == {"user": "100%", "feedback": 1}
+    assert service.get("/v1/users/export", params={"user": "100%"}).json() == {"user": "100%", "feedback": [], "slates": []}
+
+
+def test_who_was_erased_is_a_stranger_in_every_service_at_once(service: TestClient, bundle: Bundle) -> None:
+    state = service.app.state.service  # type: ignore[attr-defined]
+    with TestClient(create_app(bundle.path, database=state.database)) as other:
+        stranger = slate(other.get("/v1/recommendations", params={"user": "nobody", "now": NOW}))
+        for one in (service, other):
+            said = {"user": "u1", "text": "no more even ones", "time": NOW}
+            assert places(slate(one.post("/v1/feedback", params={"now": NOW}, json=said))) != places(stranger)
+        service.post("/v1/users/erase", json={"user": "u1"})
+        for one in (service, other):
+            assert places(slate(one.get("/v1/recommendations", params={"user": "u1", "now": NOW}))) == places(stranger)
+
+
+def test_machines_ask_for_health_and_metadata(shared_service: TestClient, bundle: Bundle) -> None:
+    assert shared_service.get("/v2/health/live").json() == {"live": True}
+    assert shared_service.get("/v2/health/ready").json() == {"ready": True}
+    name = bundle.path.parent.name
+    assert shared_service.get("/v2/models/" + name).json()["versions"] == [bundle.version]
+    assert shared_service.get(f"/v2/models/{name}/ready").json() == {"ready": True}
+    problem(shared_service.get("/v2/models/another"), 404)
+    assert shared_service.get("/v2").json()["name"] == "recbole-llmfb"
+
+
+def test_metrics_count_requests_stages_polarity_and_the_cache(shared_service: TestClient, new_user: Callable[[], str]) -> None:
+    user = new_user()
+
+    def read() -> dict[str, float]:
+        lines = [line for line in shared_service.get("/metrics").text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    before = read()
+    shared_service.post("/v1/feedback", json={"user": user, **WORDS})
+    shared_service.post("/v1/feedback", json={"user": user, "rating": 5, "item": "stone-1"})
+    after = read()
+
+    def grown(name: str) -> float:
+        return after[name] - before.get(name, 0)
+
+    assert grown('llmfb_request_seconds_count{method="POST",route="/v1/feedback",status="200"}') == 2
+    assert grown('llmfb_feedback_total{kind="comment",polarity="negative"}') == 1
+    assert grown('llmfb_feedback_total{kind="rating",polarity="positive"}') == 1
+    assert grown('llmfb_stage_seconds_count{stage="read"}') == 1
+    assert grown('llmfb_stage_seconds_count{stage="score"}') == 2
+    assert grown('llmfb_stage_seconds_count{stage="store"}') == 4
+    assert (grown('llmfb_state_cache_total{result="miss"}'), grown('llmfb_state_cache_total{result="hit"}')) == (1, 3)
+    assert after["llmfb_texts_waiting"] == 0
+
+
+# -- who may ask
+
+
+class OnlyFor(Gate):
+    """A gate that lets in one principal, whoever knocks."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+
+    def admit(self, connection: Any) -> Principal:  # noqa: ARG002
+        return self.principal
+
+
+@pytest.fixture(scope="module")
+def of_ada(bundle: Bundle, shared_service: TestClient) -> TestClient:
+    gate, database = OnlyFor(Principal("key:1", "user", "ada")), shared_service.app.state.service.database  # type: ignore[attr-defined]
+    return TestClient(create_app(bundle.path, database=database, gate=gate))
+
+
+OF_A_USER: dict[str, Callable[[TestClient, str], Any]] = {
+    "recommend": lambda client, user: client.get("/v1/recommendations", params={"user": user}),
+    "respond": lambda client, user: client.post("/v1/feedback", json={"user": user, "text": "hi", "id": f"one of {user}"}),
+    "undo": lambda client, user: client.delete(f"/v1/feedback/one of {user}", params={"user": user}),
+    "preview": lambda client, user: client.post("/v1/preview", json={"feedback": {"user": user, "text": "hi"}}),
+    "explain": lambda client, user: client.get("/v1/explanations", params={"user": user, "item": "stone-1"}),
+    "list": lambda client, user: client.get("/v1/feedback", params={"user": user}),
+    "export": lambda client, user: client.get("/v1/users/export", params={"user": user}),
+}
+
+
+@pytest.mark.parametrize("ask", OF_A_USER.values(), ids=OF_A_USER)
+def test_a_users_key_reaches_its_own_user_and_nobody_else(of_ada: TestClient, ask: Callable[[TestClient, str], Any]) -> None:
+    OF_A_USER["respond"](of_ada, "ada")
+    assert ask(of_ada, "ada").status_code == 200
+    problem(ask(of_ada, "bob"), 403)
+
+
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/bundles", "/metrics"])
+def test_what_is_for_operators_is_not_for_a_users_key(of_ada: TestClient, path: str) -> None:
+    problem(of_ada.get(path), 403)
+    problem(of_ada.post("/v1/users/erase", json={"user": "ada"}), 403)
+
+
+def test_every_address_under_v1_needs_somebody(bundle: Bundle, shared_service: TestClient) -> None:
+    app = create_app(bundle.path, database=shared_service.app.state.service.database)  # type: ignore[attr-defined]
+    stranger = TestClient(app, client=("203.0.113.7", 5000))
+    for path, methods in app.openapi()["paths"].items():
+        for method in methods:
+            if path.startswith("/v1") or path == "/metrics":
+                problem(stranger.request(method, path), 401)
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"user": "u"}, ["body"]),
+        ({"text": "hello"}, ["user"]),
+        ({"user": "", "text": "hello"}, ["user"]),
+        ({"user": "u" * 257, "text": "hello"}, ["user"]),
+        ({"user": "u", "text": "x" * 2001}, ["text"]),
+        ({"user": "u\0", "text": "a\0b"}, ["user", "text"]),
+        ({"user": "u", "text": "\ud800"}, ["text"]),
+        ({"user": "u", "rating": 3}, ["body"]),
+        ({"user": "u", "rating": 0, "item": "stone-1"}, ["rating"]),
+        ({"user": "u", "rating": float("nan"), "item": "stone-1"}, ["rating"]),
+        ({"user": "u", "text": "hi", "tone": "angry"}, ["tone"]),
+        ({"user": "u", "text": "hi", "time": "2026-06-01T00:00:00"}, ["time"]),
+        ({"user": "u", "text": "hi", "time": "9999-12-31T23:59:59-23:00"}, ["time"]),
+        ([], ["body"]),
+        ("hello", ["body"]),
+        (None, ["body"]),
+    ],
+)
+def test_a_field_that_cannot_be_is_named(shared_service: TestClient, body: Any, fields: list[str]) -> None:
+    problem(shared_service.post("/v1/feedback", content=json.dumps(body), headers=JSON), 422, *fields)
+
+
+@pytest.mark.parametrize("query", ["k=0", "k=501", "k=x", "lang=de", "diversity=2", "diversity=nan", "exclude=", "now=x", "kk=1"])
+def test_an_option_that_cannot_be_is_named(shared_service: TestClient, query: str) -> None:
+    problem(
+        shared_service.get(f"/v1/recommendations?user=u&{query}"),
+        422,
+        query.partition("=")[0] + (".0" if "exclude" in query else ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b'{"user": "u", "text": "\xff"}', JSON, 400),
+        (b'{"user": "u", ', JSON, 400),
+        (b"[" * 60_000, JSON, 400),
+        (b'{"user": ' + b"9" * 5000 + b"}", JSON, 400),
+        (b'{"user": "u", "text": "hi"}', {"Content-Type": "text/plain"}, 415),
+        (b'{"user": "u", "text": "hi"}', {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        (b" " * 65_537, JSON, 413),
+        (b"{}", {**JSON, "Content-Length": "-1"}, 413),
+    ],
+    ids=["no UTF-8", "cut off", "too deep", "huge number", "plain text", "form", "too large", "no length"],
+)
+def test_a_body_that_cannot_be_read_is_refused(
+    shared_service: TestClient, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    problem(shared_service.post("/v1/feedback", content=content, headers=headers), status)
+
+
+def test_a_body_that_does_not_end_is_cut_off(shared_service: TestClient) -> None:
+    """The test client collects a body before it sends it, so the application itself is asked."""
+    sent = 0
+
+    def endless() -> Any:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b" " * 8192
+
+    answers: list[Any] = []
+
+    async def ask() -> None:
+        body = endless()
+        scope = {"type": "http", "method": "POST", "path": "/v1/feedback", "raw_path": b"/v1/feedback", "query_string": b""}
+        rest = {
+            "headers": [(b"content-type", b"application/json")],
+            "client": ("127.0.0.1", 1),
+            "server": ("x", 80),
+            "scheme": "http",
+        }
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": next(body), "more_body": True}
+
+        async def send(message: Any) -> None:
+            answers.append(message)
+
+        await shared_service.app({**scope, **rest, "http_version": "1.1", "root_path": ""}, receive, send)  # type: ignore[arg-type]
+
+    anyio.run(ask)
+    assert answers[0]["status"] == 413 and sent == 9
+
+
+@pytest.mark.parametrize("path", ["/v1/recommendations?user=%ff", "/v1/feedback/%c3%28?user=u", "/v1/items?query=%ed%a0%80"])
+def test_an_address_that_is_no_utf_8_is_refused(shared_service: TestClient, path: str) -> None:
+    problem(shared_service.request("DELETE" if "feedback" in path else "GET", path), 400)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_nowhere_is_a_problem_too(shared_service: TestClient, method: str) -> None:
+    problem(shared_service.request(method, "/v1/nowhere"), 404)
+    answer = shared_service.put("/v1/feedback")
+    problem(answer, 405)
+    assert "allow" in answer.headers
+
+
+TEXTS = [
+    "'; DROP TABLE feedback; --",
+    '<img src=x onerror="alert(1)">',
+    "\u202eno more even ones\u202c",
+    "لا أريد المزيد من أفلام الرعب",
+    "no\u200b more\u200d even\ufeff ones",
+    "\x01\x07\x1b[31mred\x7f\x85",
+    "🙂" * 1000,
+    "\r\n\t \u2028",
+    "",
+    "%s %(user)s {user} ${user}",
+]
+
+
+def test_any_text_and_id_is_kept_to_the_letter_and_answered(service: TestClient) -> None:
+    for text in TEXTS:
+        user = f"user of {text}"[:250]
+        answer = slate(service.post("/v1/feedback", json={"user": user, "text": text}))
+        assert (answer.user, [one.text for one in answer.readings]) == (user, [text])
+        (record,) = service.get("/v1/feedback", params={"user": user}).json()["records"]
+        assert (record["feedback"]["text"], record["feedback"]["user"]) == (text, user)
+    assert {one["user"] for one in service.get("/v1/users").json()["users"]} == {f"user of {text}"[:250] for text in TEXTS}
+
+
+def test_an_error_that_nobody_foresaw_is_a_problem_without_details(
+    bundle: Bundle, shared_service: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Gate):
+        def admit(self, connection: Any) -> Principal:
+            raise RuntimeError(f"the secret words of {connection.url}")
+
+    app = create_app(bundle.path, database=shared_service.app.state.service.database, gate=Broken())  # type: ignore[attr-defined]
+    answer = TestClient(app, raise_server_exceptions=False).get("/v1/recommendations", params={"user": "secret"})
+    found = problem(answer, 500)
+    assert found.request == answer.headers["x-request-id"] and "secret" not in answer.text
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert record.fields["request"] == found.request and record.fields["error"] == "RuntimeError"  # type: ignore[attr-defined]
+    assert "secret" not in str(record.fields)  # type: ignore[attr-defined]
