@@ -150,7 +150,7 @@ def fold_in(
         (B, I); a row of zeros scores zero everywhere.
     """
     users, items = histories.nonzero(as_tuple=True)
-    rows = items.split(torch.bincount(users, minlength=len(histories)).tolist())
+    rows = torch.split(items, torch.bincount(users, minlength=len(histories)).tolist())
     folded = fold_users(rows, item_factors, ridge=ridge, unseen_weight=unseen_weight, gram=gram)
     scores: Tensor = folded @ item_factors.T
     return scores
@@ -187,7 +187,7 @@ class Moments:
     @classmethod
     def of(cls, items: Tensor) -> "Moments":
         gram = torch.zeros(items.shape[1], items.shape[1], dtype=torch.double, device=items.device)
-        for part in items.split(_AT_ONCE):
+        for part in torch.split(items, _AT_ONCE):
             gram += part.double().T @ part.double()
         mean = items.mean(dim=0, dtype=torch.double)
         covariance = (gram - len(items) * torch.outer(mean, mean)) / max(1, len(items) - 1)
