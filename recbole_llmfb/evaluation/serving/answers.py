@@ -101,7 +101,9 @@ def measure_cross_encoder(path: str | Path, *, calls: int = 10) -> Times:
     """
     bundle = load_bundle(path)
     tokenizer = bundle.encoder("torch").tokenizer
-    model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(bundle.encoder_folder, num_labels=1)).eval()
+    config = AutoConfig.from_pretrained(bundle.encoder_folder, num_labels=1)
+    model: nn.Module = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model.eval()
     texts = bundle.items["text"].sample(CANDIDATES, replace=len(bundle.items) < CANDIDATES, random_state=0).tolist()
     return Times.of([_seconds(lambda: _rerank(model, tokenizer, UTTERANCES[0], texts)) for _ in range(calls)])
 
