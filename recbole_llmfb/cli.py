@@ -113,6 +113,22 @@ def evaluate(
 
 
 @app.command()
+def export_encoder(
+    bundle: BundlePath,
+    backend: Annotated[str, typer.Option(help="What runs the encoder: onnx, or onnx-int8.")] = "onnx-int8",
+    as_json: AsJson = False,
+) -> None:
+    """Write a version of a bundle whose encoder runs in ONNX Runtime, unless that ranks worse by more than 0.5 %."""
+    from recbole_llmfb.training.encoder_export import export_encoder as export
+
+    exported = export(bundle, backend)  # type: ignore[arg-type]  # it checks the name
+    if as_json:
+        print_json(exported.as_dict())
+        return
+    typer.echo(exported.text())
+
+
+@app.command()
 def rank(
     bundle: BundlePath,
     text: Annotated[str, typer.Option(help="What somebody says.")],
@@ -188,6 +204,27 @@ def benchmark(
     from recbole_llmfb.evaluation.benchmark import benchmark as compare
 
     typer.echo(compare(config, only=only))
+
+
+@app.command()
+def benchmark_serving(
+    bundle: BundlePath,
+    results: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("results/serving.md"),
+    size: Annotated[list[int] | None, typer.Option(help="Items of a catalogue; may be repeated.", min=1000)] = None,
+    calls: Annotated[int, typer.Option(help="Timed answers of each catalogue.", min=10)] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Time a bundle's answers, and write the table of ratios beside times."""
+    from recbole_llmfb.evaluation.serving import benchmark_serving as measure
+    from recbole_llmfb.evaluation.serving.benchmark import SIZES
+
+    report = measure(bundle, sizes=tuple(size) if size else SIZES, calls=calls)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text(report.markdown(), encoding="utf-8")
+    if as_json:
+        print_json(report.as_dict())
+        return
+    typer.echo(report.markdown())
 
 
 @app.command()

@@ -33,7 +33,7 @@ LAYERS = {
     "errors": _layer(libraries="pydantic"),
     "files": _layer(),
     "schema": _layer("errors"),
-    "text": _layer("schema", libraries="safetensors torch transformers"),
+    "text": _layer("schema", libraries="onnx onnxruntime safetensors torch transformers"),
     "ranking": _layer("schema", libraries="torch"),
     "bundle": _layer("files", "text", "ranking", libraries="numpy pandas pyarrow"),
     "training": _layer("bundle", libraries="hyperopt peft plotly recbole scipy sklearn tensorboard tqdm yaml"),

@@ -2,6 +2,6 @@
 
 from recbole_llmfb.bundle.artifact import Bundle, Manifest, load_bundle
 from recbole_llmfb.bundle.histories import Histories
-from recbole_llmfb.bundle.writing import promote, write_bundle
+from recbole_llmfb.bundle.writing import derive_bundle, promote, write_bundle
 
-__all__ = ["Bundle", "Histories", "Manifest", "load_bundle", "promote", "write_bundle"]
+__all__ = ["Bundle", "Histories", "Manifest", "derive_bundle", "load_bundle", "promote", "write_bundle"]

@@ -16,7 +16,7 @@ from recbole_llmfb.errors import BundleError
 from recbole_llmfb.files import digest, files_below
 from recbole_llmfb.ranking.fusion import Scorer, Shape
 from recbole_llmfb.schema import Time
-from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.text.encoder import ONNX_FILES, Backend, Encoder, checked_backend
 from recbole_llmfb.text.lexicon import Lexicon
 from recbole_llmfb.text.signals import Reader, ReadingHead
 
@@ -106,12 +106,47 @@ class Bundle:
         head.load_state_dict(self.head_state, assign=True)
         return head
 
-    def encoder(self) -> Encoder:
-        return Encoder.load(self.encoder_folder, max_tokens=self.manifest.encoder_max_tokens)
+    @property
+    def encoder_backend(self) -> Backend:
+        """What runs the encoder unless a caller names something else: its configuration's `encoder_backend`, or torch.
 
-    def reader(self, *, device: str = "cpu") -> Reader:
-        """A reader for serving: no gradients, encoder and head on the device."""
-        encoder, head = self.encoder().to(device), self.head().to(device)
+        Raises:
+            UsageError: the configuration names no backend.
+        """
+        return checked_backend(str(self.manifest.configuration.get("encoder_backend") or "torch"))
+
+    def encoder(self, backend: Backend | None = None) -> Encoder:
+        """backend: the bundle's own, unless named. Raises as `encoder_fingerprint` does."""
+        self.encoder_fingerprint(backend)
+        chosen = backend or self.encoder_backend
+        return Encoder.load(self.encoder_folder, max_tokens=self.manifest.encoder_max_tokens, backend=chosen)
+
+    def encoder_fingerprint(self, backend: Backend | None = None) -> str:
+        """Tells vectors of one encoder and backend from those of another; a SHA-256.
+
+        Raises:
+            UsageError: an unknown backend.
+            BundleError: one that this bundle has no file for.
+        """
+        chosen = checked_backend(backend or self.encoder_backend)
+        if chosen == "torch":
+            return self.manifest.encoder_fingerprint
+        found = self.manifest.files.get(f"{ENCODER}/{ONNX_FILES[chosen]}")
+        if found is None:
+            remedy = f"write a version that has it: recbole-llmfb export-encoder {self.path} --backend {chosen}"
+            raise BundleError(self.path, f"it has no encoder for encoder_backend={chosen!r}", remedy=remedy)
+        return found
+
+    def reader(self, *, device: str = "cpu", backend: Backend | None = None) -> Reader:
+        """A reader for serving: no gradients, encoder and head on the device, or on the CPU where a backend knows no other.
+
+        backend: as in `encoder`.
+        """
+        return self.reader_of(self.encoder(backend).to(device))
+
+    def reader_of(self, encoder: Encoder) -> Reader:
+        """A reader for serving with an encoder that its caller has, wherever that is."""
+        head = self.head().to(encoder.device)
         encoder.eval().requires_grad_(False)
         head.eval().requires_grad_(False)
         return Reader(encoder, head, self.lexicon(), self.items["item"].tolist())
@@ -136,7 +171,8 @@ def load_bundle(path: str | Path) -> Bundle:
     weights = load_file(folder / WEIGHTS)
     states = {part: _state(weights, f"{part}.") for part in ("scorer", "head")}
     items = pd.read_parquet(folder / ITEMS)
-    items["attributes"] = [list(of_item) for of_item in items["attributes"]]
+    one = {name: name for name in manifest.attributes}  # a large catalogue repeats few names
+    items["attributes"] = [[one.get(name, name) for name in of_item] for of_item in items["attributes"]]
     _check_sizes(folder, manifest, states["scorer"], len(items))
     return Bundle(
         path=folder,

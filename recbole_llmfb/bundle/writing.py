@@ -1,6 +1,7 @@
 """Writing a bundle: all of it or nothing, under a version that sorts by time."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from recbole_llmfb.bundle.artifact import (
     ITEMS,
     MANIFEST,
     WEIGHTS,
+    Bundle,
     Manifest,
 )
 from recbole_llmfb.bundle.histories import Histories
@@ -71,34 +73,76 @@ def write_bundle(
     root = Path(root)
     with aside(root) as folder:
         _write_parts(folder, scorer, head, encoder, items, table)
-        files = {name: digest(folder / name) for name in files_below(folder)}
-        try:
-            manifest = Manifest(
-                format=FORMAT,
-                version=_version(created, files),
-                parent=parent,
-                created=created,
-                configuration=dict(configuration),
-                metrics=dict(metrics),
-                fingerprints=dict(fingerprints),
-                encoder_fingerprint=encoder.fingerprint(),
-                encoder_max_tokens=encoder.max_tokens,
-                shape=asdict(scorer.shape),
-                factor_ridge=scorer.factor_ridge,
-                attributes=list(attributes),
-                watermark=dict(watermark),
-                files=files,
-            )
-        except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise UsageError(f"{where}: {error.errors()[0]['msg']}; a bundle holds plain values only") from error
-        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        target = root / manifest.version
-        if target.exists():
-            raise BundleError(target, "this version exists", remedy="bundles are immutable: write a new version")
-        publish(folder, target)
+        target = _seal(
+            folder,
+            format=FORMAT,
+            parent=parent,
+            created=created,
+            configuration=dict(configuration),
+            metrics=dict(metrics),
+            fingerprints=dict(fingerprints),
+            encoder_fingerprint=encoder.fingerprint(),
+            encoder_max_tokens=encoder.max_tokens,
+            shape=asdict(scorer.shape),
+            factor_ridge=scorer.factor_ridge,
+            attributes=list(attributes),
+            watermark=dict(watermark),
+        )
     if champion:
-        promote(root, manifest.version)
+        promote(root, target.name)
+    return target
+
+
+def derive_bundle(
+    parent: Bundle,
+    add: Mapping[str, Path],
+    *,
+    configuration: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    created: datetime | None = None,
+) -> Path:
+    """Write a version beside its parent that has all of its files and more; returns its path. Where the parent was the champion,
+    it becomes the champion.
+
+    Args:
+        add: name inside the bundle -> the file to copy there.
+        configuration, metrics: what differs from the parent's.
+
+    Raises:
+        UsageError: values that are no plain data. BundleError: the version exists.
+    """
+    source, root = parent.manifest, parent.path.parent
+    with aside(root) as folder:
+        for name, path in ({name: parent.path / name for name in source.files} | dict(add)).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+        changes = {
+            "parent": source.version,
+            "created": created or datetime.now(UTC),
+            "configuration": {**source.configuration, **configuration},
+            "metrics": {**source.metrics, **metrics},
+        }
+        target = _seal(folder, **(dict(source) | changes))
+    pointer = root / CHAMPION
+    if pointer.is_file() and pointer.read_text(encoding="utf-8", errors="replace").strip() == source.version:
+        promote(root, target.name)
+    return target
+
+
+def _seal(folder: Path, *, created: datetime, **fields: Any) -> Path:
+    """Write the manifest of a folder's files, and give the folder its name beside where it is."""
+    files = {name: digest(folder / name) for name in files_below(folder)}
+    version = _version(created, files)
+    try:
+        manifest = Manifest(**(fields | {"created": created, "version": version, "files": files}))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UsageError(f"{where}: {error.errors()[0]['msg']}; a bundle holds plain values only") from error
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    target = folder.parent / version
+    if target.exists():
+        raise BundleError(target, "this version exists", remedy="bundles are immutable: write a new version")
+    publish(folder, target)
     return target
 
 

@@ -14,6 +14,8 @@ from recbole_llmfb.errors import ConfigError, NotEnoughDataError
 
 MAX_LINEAR_ITEMS = 20_000
 _UNSEEN_MENTIONS = 3.0  # by which a conditional share is shrunk
+_LEAST_SPREAD = 1e-8
+_AT_ONCE = 65_536
 _SHARE_SCALE = 50.0  # a share of one in fifty counts as much as the logarithm of two
 
 
@@ -131,7 +133,9 @@ def _row_weight(interactions: Tensor, power: float) -> Tensor:
     return normalised
 
 
-def fold_in(histories: Tensor, item_factors: Tensor, *, ridge: float, unseen_weight: float = 0.1) -> Tensor:
+def fold_in(
+    histories: Tensor, item_factors: Tensor, *, ridge: float, unseen_weight: float = 0.1, gram: Tensor | None = None
+) -> Tensor:
     """Scores from item embeddings, each user's embedding solved by weighted ridge regression on the history.
 
     Source: Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, equation 4, with
@@ -140,16 +144,61 @@ def fold_in(histories: Tensor, item_factors: Tensor, *, ridge: float, unseen_wei
     Args:
         histories: (B, I), 1 where the user has the item.
         item_factors: (I, F).
+        gram: (F, F), item_factors.T @ item_factors where the caller has it.
 
     Returns:
         (B, I); a row of zeros scores zero everywhere.
     """
-    width = item_factors.shape[1]
-    everything = unseen_weight * item_factors.T @ item_factors + ridge * torch.eye(width, device=item_factors.device)
-    seen = torch.einsum("bi,if,ig->bfg", histories, item_factors, item_factors) * (1 - unseen_weight)
-    users = torch.linalg.solve(everything + seen, (histories @ item_factors).unsqueeze(-1)).squeeze(-1)  # (B, F)
-    scores: Tensor = users @ item_factors.T
+    users, items = histories.nonzero(as_tuple=True)
+    rows = torch.split(items, torch.bincount(users, minlength=len(histories)).tolist())
+    folded = fold_users(rows, item_factors, ridge=ridge, unseen_weight=unseen_weight, gram=gram)
+    scores: Tensor = folded @ item_factors.T
     return scores
+
+
+def fold_users(
+    histories: Sequence[Tensor | Sequence[int]],
+    item_factors: Tensor,
+    *,
+    ridge: float,
+    unseen_weight: float = 0.1,
+    gram: Tensor | None = None,
+) -> Tensor:
+    """Embeddings of users, (B, F), from the rows of the items that each has; the rest is as in `fold_in`."""
+    gram = item_factors.T @ item_factors if gram is None else gram
+    everything = unseen_weight * gram + ridge * torch.eye(item_factors.shape[1], device=item_factors.device)
+    seen = [item_factors[rows] for rows in histories]
+    if not seen:
+        return item_factors.new_zeros(0, item_factors.shape[1])
+    weighted = torch.stack([everything + (1 - unseen_weight) * had.T @ had for had in seen])
+    users: Tensor = torch.linalg.solve(weighted, torch.stack([had.sum(dim=0) for had in seen]).unsqueeze(-1)).squeeze(-1)
+    return users
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Of item vectors (I, F): `gram` (F, F), in double precision `mean` (F,) and `covariance` (F, F). With them the mean and the
+    spread of `users @ items.T` over the catalogue need no score of any item."""
+
+    gram: Tensor
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, items: Tensor) -> "Moments":
+        gram = torch.zeros(items.shape[1], items.shape[1], dtype=torch.double, device=items.device)
+        for part in torch.split(items, _AT_ONCE):
+            gram += part.double().T @ part.double()
+        mean = items.mean(dim=0, dtype=torch.double)
+        covariance = (gram - len(items) * torch.outer(mean, mean)) / max(1, len(items) - 1)
+        return cls(gram.to(items.dtype), mean, covariance)
+
+    def standardized(self, users: Tensor, items: Tensor) -> Tensor:
+        """Columns of `standardize(users @ all_items.T)` for some of the items: (B, F), (K, F) -> (B, K)."""
+        wide = users.double()
+        spread = torch.einsum("bf,fg,bg->b", wide, self.covariance, wide).clamp(min=0).sqrt()[:, None]
+        centred = wide @ items.double().T - (wide @ self.mean)[:, None]
+        return torch.where(spread > _LEAST_SPREAD, centred / spread.clamp(min=_LEAST_SPREAD), 0.0).to(users.dtype)
 
 
 class Autoencoder(nn.Module):
@@ -182,5 +231,5 @@ def standardize(scores: Tensor, *, like: Tensor | None = None) -> Tensor:
     """
     reference = scores if like is None else like
     centred = scores - reference.mean(dim=1, keepdim=True)
-    spread = reference.var(dim=1, keepdim=True).clamp(min=1e-16).sqrt()  # the gradient of a bare root at zero is no number
-    return torch.where(spread > 1e-8, centred / spread.clamp(min=1e-8), torch.zeros_like(centred))
+    spread = reference.var(dim=1, keepdim=True).clamp(min=_LEAST_SPREAD**2).sqrt()  # a bare root has no gradient at zero
+    return torch.where(spread > _LEAST_SPREAD, centred / spread.clamp(min=_LEAST_SPREAD), torch.zeros_like(centred))

@@ -4,7 +4,7 @@ Evidence is something that can be taken away, and taking it away lowers the item
 history. The latter is verified by scoring the history without it; where no single item carries a part, none is cited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -23,22 +23,19 @@ _LEAST_DROP = 1e-4
 class Grounds:
     """What the scores of one user rest on.
 
-    history: rows, oldest first. parts: each (1, I). contributions: (S, I) what each wish adds to the feedback part.
+    history: rows, oldest first. parts: each (1, I). score: (I,) their sum. contributions: gives what each wish adds to the
+    feedback part of some rows, (S, K); of a large catalogue, only what is shown is asked for.
     """
 
     history: tuple[int, ...]
     parts: Parts
+    score: Tensor
     wishes: tuple[Wish, ...]
-    contributions: Tensor
-
-    @property
-    def score(self) -> Tensor:
-        """(I,)"""
-        return self.parts.score[0]
+    contributions: Callable[[Sequence[int]], Tensor]
 
     def parts_of(self, rows: Sequence[int]) -> list[dict[Part, float]]:
         """The four parts of each row's score."""
-        table = torch.stack([getattr(self.parts, part)[0] for part in PARTS])[:, list(rows)]  # (4, K)
+        table = torch.stack([getattr(self.parts, part)[0, list(rows)] for part in PARTS])  # (4, K)
         return [dict(zip(PARTS, column, strict=True)) for column in table.T.tolist()]
 
 
@@ -78,7 +75,7 @@ def _words(scorer: Scorer, grounds: Grounds, rows: Sequence[int], ids: Sequence[
     """The wish that raises each item most; None where no wish raises it."""
     if not grounds.wishes:
         return [None] * len(rows)
-    amounts, best = (values.tolist() for values in grounds.contributions[:, list(rows)].max(dim=0))
+    amounts, best = (values.tolist() for values in grounds.contributions(rows).max(dim=0))
     return [
         _wish(grounds.wishes[wish], amount, ids, _has(scorer, row, grounds.wishes[wish])) if amount > 0 else None
         for row, amount, wish in zip(rows, amounts, best, strict=True)
@@ -112,13 +109,11 @@ def _history(
     if not grounds.history or not asked:
         return found
     tried = _candidates(scorer, grounds.history, [(rows[place], reasons[place]) for place in asked])
-    history = torch.zeros_like(grounds.parts.collaborative)
-    history[0, list(grounds.history)] = 1
-    without = scorer.without_each(history, tried)
     shown = [rows[place] for place in asked]
+    collaborative, text = scorer.without_each(grounds.history, tried, shown)
     drops: dict[Part, Tensor] = {
-        "collaborative": (grounds.parts.collaborative - without.collaborative)[:, shown],
-        "text": (grounds.parts.text - without.text)[:, shown],
+        "collaborative": grounds.parts.collaborative[:, shown] - collaborative,
+        "text": grounds.parts.text[:, shown] - text,
     }  # each (J, K)
     total = drops["collaborative"] + drops["text"]
     for part, drop in drops.items():
@@ -135,7 +130,7 @@ def _candidates(scorer: Scorer, history: Sequence[int], shown: Sequence[tuple[in
     rows, had = [row for row, _ in shown], torch.tensor(history)
     vectors = scorer.item_vectors()
     likeness = {
-        "collaborative": scorer.linear[had[:, None], torch.tensor(rows)],
+        "collaborative": scorer.co_chosen(had, torch.tensor(rows)),
         "text": vectors[had] @ vectors[rows].T,
     }  # each (H, K)
     count = min(_CANDIDATES, len(had))

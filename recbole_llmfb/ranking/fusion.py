@@ -5,13 +5,14 @@ known, so that the largest part of a score is the reason for it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
-from recbole_llmfb.ranking.collaborative import Autoencoder, fold_in, standardize
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.ranking.collaborative import Autoencoder, Moments, fold_in, fold_users, standardize
 from recbole_llmfb.ranking.preference import Wishes
 
 
@@ -26,14 +27,21 @@ class Parts:
 
     @property
     def score(self) -> Tensor:
-        return self.collaborative + self.text + self.feedback + self.bias
+        return self.quiet + self.feedback
+
+    @property
+    def quiet(self) -> Tensor:
+        """The score without words, (B, I)."""
+        return self.collaborative + self.text + self.bias
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder, n_factors F.
+    """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder (0 for none),
+    n_factors F.
 
-    talk: 1 for a scorer that hears whole talks, else 0.
+    talk: 1 for a scorer that hears whole talks, else 0. linear: 0 for one without the linear form, which is dense.
+    projected: 1 for one that keeps its items as unit vectors of the projected space alone; see `Scorer.projected`.
     """
 
     n_items: int
@@ -43,6 +51,8 @@ class Shape:
     hidden: int = 200
     n_factors: int = 0
     talk: int = 0
+    linear: int = 1
+    projected: int = 0
 
 
 class Scorer(nn.Module):
@@ -50,7 +60,8 @@ class Scorer(nn.Module):
 
     Buffers that are fitted in closed form, or tuned on validation: `linear` (I, I), `factors` (I, F), `item_text` (I, D),
     `membership` (A, I), `mix` (5,): weights of linear, factor, autoencoder, text, bias, `feedback_scale` (2,): what a sure wish
-    for something adds to a score, and what one against it takes away. The rest is trained by gradient.
+    for something adds to a score, and what one against it takes away. The rest is trained by gradient. What `Shape` leaves out
+    has no columns.
 
     A scorer that hears whole talks has two more: `talk_items` (I, D): the mean vector of the talks of training before which an
     item was recommended, zero for none, and `talk_scale` (): what one standard deviation of likeness to a talk adds.
@@ -69,13 +80,13 @@ class Scorer(nn.Module):
         super().__init__()
         self.shape = shape
         self.factor_ridge = factor_ridge
-        self.register_buffer("linear", torch.zeros(shape.n_items, shape.n_items))
+        self.register_buffer("linear", torch.zeros(shape.n_items, shape.n_items if shape.linear else 0))
         self.register_buffer("factors", torch.zeros(shape.n_items, shape.n_factors))
-        self.register_buffer("item_text", torch.zeros(shape.n_items, shape.text_width))
+        self.register_buffer("item_text", torch.zeros(shape.n_items, 0 if shape.projected else shape.text_width))
         self.register_buffer("membership", torch.zeros(shape.n_attributes, shape.n_items))
         self.register_buffer("mix", torch.tensor([1.0, 0.0, 1.0, 0.1, 0.02]))
         self.register_buffer("feedback_scale", torch.tensor([6.0, 6.0]))
-        self.autoencoder = Autoencoder(shape.n_items, shape.hidden, autoencoder_drop)
+        self.autoencoder = Autoencoder(shape.n_items, shape.hidden, autoencoder_drop) if shape.hidden else None
         self.project = nn.Linear(shape.text_width, shape.rank, bias=False)
         self.residual = nn.Parameter(torch.zeros(shape.n_items, shape.rank))
         self.intent = nn.Linear(shape.text_width, shape.rank, bias=False)
@@ -89,6 +100,7 @@ class Scorer(nn.Module):
             self.talk_residual = nn.Parameter(torch.zeros(shape.n_items, shape.text_width))  # what an item's text does not say
             self.talk_memory = nn.Parameter(torch.tensor(0.5))  # weight of `talk_items` beside the items' own text
         self._frozen_vectors: Tensor | None = None
+        self._frozen_moments: dict[str, Moments] = {}
 
     def freeze(self) -> "Scorer":
         """For serving: no gradients, and item vectors computed once instead of at every call. Gives the scorer back.
@@ -96,9 +108,23 @@ class Scorer(nn.Module):
         Weights that change afterwards need another `freeze`.
         """
         self.eval().requires_grad_(False)
-        self._frozen_vectors = None
+        self._frozen_vectors, self._frozen_moments = None, {}
         self._frozen_vectors = self.item_vectors()
+        self._frozen_moments = {"factors": Moments.of(self.factors), "vectors": Moments.of(self._frozen_vectors)}
         return self
+
+    def projected(self) -> "Scorer":
+        """A copy that scores the same from less: items are what `item_vectors` gives, without the text that they came from.
+
+        Raises:
+            UsageError: it hears whole talks, which are compared with the items' text.
+        """
+        if self.shape.talk:
+            raise UsageError("a scorer that hears whole talks needs its items' text: keep it as it is")
+        lean = Scorer(replace(self.shape, projected=1), factor_ridge=self.factor_ridge)
+        state = self.state_dict() | {"item_text": lean.item_text, "residual": self.item_vectors().detach()}
+        lean.load_state_dict(state, assign=True)
+        return lean.train(self.training)
 
     def parts(self, histories: Tensor, wishes: Wishes | None = None) -> Parts:
         """Score parts of every item: histories (B, I), 1 where the user has the item -> four times (B, I)."""
@@ -113,36 +139,67 @@ class Scorer(nn.Module):
     def forward(self, histories: Tensor, wishes: Wishes | None = None) -> Tensor:
         return self.parts(histories, wishes).score
 
-    def without_each(self, history: Tensor, rows: Sequence[int]) -> Parts:
-        """Parts for one history (1, I) with one of its items taken out at a time: four times (J, I) for J rows."""
-        taken = torch.tensor(rows, dtype=torch.long, device=history.device)
-        histories = history.repeat(len(rows), 1).scatter_(1, taken[:, None], 0.0)
-        zero = torch.zeros_like(histories)
-        return Parts(
-            collaborative=self.collaborative(histories, history @ self.linear - self.linear[taken]),
-            text=self.mix[3] * self.text(histories),
-            feedback=zero,
-            bias=self.mix[4] * self.bias().expand_as(zero),
-        )
+    def without_each(self, history: Sequence[int], rows: Sequence[int], shown: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Collaborative and text part of the shown items for one history (rows) with one of its items taken out at a time.
 
-    def collaborative_forms(self, histories: Tensor, linear: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Standardized scores of the linear, factor and autoencoder forms, each (B, I), zero for an empty history.
-
-        linear: what `histories @ self.linear` gives, where the caller has it cheaper.
+        The forms of low rank need no score of any other item: mean and spread over the catalogue follow from the moments of the
+        items. Returns (J, K) each, for J rows and K shown.
         """
-        known = histories.any(dim=1, keepdim=True)
-        linear = standardize(histories @ self.linear if linear is None else linear)
-        folded = fold_in(histories, self.factors, ridge=self.factor_ridge) if self.shape.n_factors else torch.zeros_like(linear)
-        return linear, standardize(folded), standardize(self.autoencoder(histories)) * known
+        left = [[item for item in history if item != row] for row in rows]
+        columns = torch.tensor(shown, device=self.mix.device)
+        collaborative = torch.zeros(len(rows), len(shown), device=self.mix.device)
+        if self.shape.linear or self.autoencoder is not None:
+            had = torch.tensor(history, device=self.mix.device)
+            whole = torch.zeros(1, self.shape.n_items, device=self.mix.device).index_fill_(1, had, 1.0)
+            taken = torch.tensor(rows, dtype=torch.long, device=self.mix.device)
+            histories = whole.repeat(len(rows), 1).scatter_(1, taken[:, None], 0.0)
+            if self.shape.linear:
+                collaborative += self.mix[0] * standardize(whole @ self.linear - self.linear[taken])[:, columns]
+            if self.autoencoder is not None:
+                known = histories.any(dim=1, keepdim=True)
+                collaborative += self.mix[2] * (standardize(self.autoencoder(histories)) * known)[:, columns]
+        if self.shape.n_factors:
+            moments = self.moments("factors")
+            users = fold_users(left, self.factors, ridge=self.factor_ridge, gram=moments.gram)
+            collaborative += self.mix[1] * moments.standardized(users, self.factors[columns])
+        vectors = self.item_vectors()
+        means = torch.stack([vectors[of_history].sum(dim=0) / max(1, len(of_history)) for of_history in left])
+        return collaborative, self.mix[3] * self.moments("vectors").standardized(means, vectors[columns])
 
-    def collaborative(self, histories: Tensor, linear: Tensor | None = None) -> Tensor:
-        linear, factor, autoencoder = self.collaborative_forms(histories, linear)
+    def moments(self, of: str) -> "Moments":
+        """Of the items' `factors` or `vectors`; computed once where the scorer is frozen."""
+        return self._frozen_moments.get(of) or Moments.of(self.factors if of == "factors" else self.item_vectors())
+
+    def collaborative_forms(self, histories: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Standardized scores of the linear, factor and autoencoder forms, each (B, I), zero for an empty history, and for a form
+        that the scorer does not have."""
+        nothing = torch.zeros_like(histories)
+        known = histories.any(dim=1, keepdim=True)
+        linear = standardize(histories @ self.linear) if self.shape.linear else nothing
+        factor = self._folded(histories) if self.shape.n_factors else nothing
+        autoencoder = nothing if self.autoencoder is None else standardize(self.autoencoder(histories)) * known
+        return linear, factor, autoencoder
+
+    def _folded(self, histories: Tensor) -> Tensor:
+        gram = self.moments("factors").gram
+        return standardize(fold_in(histories, self.factors, ridge=self.factor_ridge, gram=gram))
+
+    def collaborative(self, histories: Tensor) -> Tensor:
+        linear, factor, autoencoder = self.collaborative_forms(histories)
         return self.mix[0] * linear + self.mix[1] * factor + self.mix[2] * autoencoder
+
+    def co_chosen(self, had: Tensor, rows: Tensor) -> Tensor:
+        """How much each item of a history (H,) speaks for each row (K,), by what people choose: (H, K), to compare."""
+        if self.shape.linear:
+            return self.linear[had[:, None], rows]
+        return self.factors[had] @ self.factors[rows].T
 
     def item_vectors(self, item_text: Tensor | None = None) -> Tensor:
         """Unit vectors of items in the projected space: (I, R). A cold item has text only."""
         if item_text is None and self._frozen_vectors is not None:
             return self._frozen_vectors
+        if self.shape.projected:
+            return self.residual
         return normalize(self.project(self.item_text if item_text is None else item_text) + self.residual, dim=1)
 
     def text(self, histories: Tensor, item_text: Tensor | None = None) -> Tensor:
@@ -160,7 +217,7 @@ class Scorer(nn.Module):
 
         Relevance is never negative, so that a wish against something raises nothing, and a wish for it lowers nothing.
         """
-        total = torch.zeros(users, self.shape.n_items, device=self.linear.device)
+        total = torch.zeros(users, self.shape.n_items, device=self.mix.device)
         if wishes is None:
             return total
         relevance = self.relevance(wishes, item_text)
@@ -178,12 +235,15 @@ class Scorer(nn.Module):
 
         For a whole talk it is signed: the standardized likeness of the talk to each item.
         """
-        named = wishes.aspects @ self.membership
+        return wishes.aspects @ self.membership + self.beside(wishes, item_text)
+
+    def beside(self, wishes: Wishes, item_text: Tensor | None = None) -> Tensor:
+        """What relevance there is beside that of attributes: (S, I)."""
         mentioned = softplus(self.item_gain) * self._alike(wishes.items)
         asked = normalize(self.intent(wishes.vector), dim=1) @ self.item_vectors(item_text).T
         slope, offset = softplus(self.intent_scale[0]), self.intent_scale[1]
         unnamed = torch.sigmoid(slope * asked + offset) * wishes.unnamed[:, None]
-        relevance = named + mentioned + unnamed
+        relevance = mentioned + unnamed
         if wishes.talk is None or not self.shape.talk or not wishes.talk.any():
             return relevance
         return torch.where(wishes.talk[:, None], standardize(self.talk_likeness(wishes.vector)), relevance)
@@ -200,7 +260,7 @@ class Scorer(nn.Module):
         if not len(naming):
             return torch.zeros_like(items)
         named = items[naming]
-        together = (named @ self.linear).clamp(min=0)
+        together = (named @ self.linear if self.shape.linear else (named @ self.factors) @ self.factors.T).clamp(min=0)
         together = together / together.amax(dim=1, keepdim=True).clamp(min=1e-8)
         vectors = self.item_vectors()
         described = ((named @ vectors) @ vectors.T).clamp(min=0)

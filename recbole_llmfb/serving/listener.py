@@ -16,7 +16,7 @@ from recbole_llmfb.serving.batching import Batching
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.log import Log
 from recbole_llmfb.serving.observing import Observer, Unobserved, timed
-from recbole_llmfb.text.encoder import Span
+from recbole_llmfb.text.encoder import Backend, Span
 from recbole_llmfb.text.signals import Utterance
 from recbole_llmfb.text.talk import as_talk
 
@@ -30,12 +30,19 @@ class Listener:
     """
 
     def __init__(
-        self, bundle: Bundle, catalogue: Catalogue, log: Log, *, device: str = "cpu", observer: Observer | None = None
+        self,
+        bundle: Bundle,
+        catalogue: Catalogue,
+        log: Log,
+        *,
+        device: str = "cpu",
+        encoder_backend: Backend | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.catalogue, self.log = catalogue, log
         self.observer = observer or Unobserved()
-        self._reader = bundle.reader(device=device)
-        self._fingerprint = _fingerprint(bundle)
+        self._reader = bundle.reader(device=device, backend=encoder_backend)
+        self._fingerprint = _fingerprint(bundle, encoder_backend)
         self._like = (len(bundle.attributes), self._reader.encoder.width)
         self.hears_talk = bool(bundle.manifest.shape.get("talk"))
         self._encoding = Lock()  # padding is a setting of the tokenizer, so that two threads must not use it at once
@@ -141,9 +148,9 @@ def counts(span: Span, without: Collection[Span]) -> bool:
     return not any(span[0] < end and start < span[1] for start, end in without)
 
 
-def _fingerprint(bundle: Bundle) -> str:
-    """Of everything that an understanding depends on: encoder, head, names and rows of the catalogue."""
-    digest = hashlib.sha256(bundle.manifest.encoder_fingerprint.encode())
+def _fingerprint(bundle: Bundle, backend: Backend | None) -> str:
+    """Of everything that an understanding depends on: encoder and what runs it, head, names and rows of the catalogue."""
+    digest = hashlib.sha256(bundle.encoder_fingerprint(backend).encode())
     digest.update(repr((bundle.attributes, *(bundle.items[name].tolist() for name in ("item", "title", "text")))).encode())
     for name, value in sorted(bundle.head_state.items()):
         digest.update(name.encode() + value.numpy().tobytes())

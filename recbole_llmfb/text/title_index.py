@@ -55,7 +55,8 @@ class TitleIndex:
     def __init__(self, names: Sequence[Name]) -> None:
         """names: of the items, in the catalogue's order; without years two items of one title cannot be told apart."""
         self._names = names
-        self._rows: dict[str, dict[bool, list[int]]] = defaultdict(lambda: {True: [], False: []})
+        self._whole: dict[str, tuple[int, ...]] = {}  # rows by the key of a whole title, and of a part of it; tuples are small
+        self._part: dict[str, tuple[int, ...]] = {}
         self._length: dict[str, int] = {}  # words of a title by its key, an article before it left out
         self._words: set[str] = set()
         for row, name in enumerate(names):
@@ -76,9 +77,10 @@ class TitleIndex:
         content = len(words) - (len(words) > 1 and words[0] in _ARTICLES)
         self._length[key] = max(content, self._length.get(key, 0))
         self._words.update(words)
-        rows = self._rows[key][whole]
-        if row not in rows:
-            rows.append(row)
+        rows = self._whole if whole else self._part
+        known = rows.get(key, ())
+        if row not in known:
+            rows[key] = (*known, row)
 
     def find(self, text: str) -> Iterator[Found]:
         """Titles in the order of the text, the longest where they overlap."""
@@ -138,11 +140,10 @@ class TitleIndex:
             year, whole = before[1] or before[2], (before.start(), span[1])
         else:
             year, whole = "", span
-        entry = self._rows[key]
-        rows = entry[True] or entry[False]
+        rows = self._whole.get(key) or self._part[key]
         said = text[slice(*span)]
         if year:
-            every = sorted({*entry[True], *entry[False]})
+            every = sorted({*self._whole.get(key, ()), *self._part.get(key, ())})
             return self._with_year(said, year, every, whole, explicit=behind is not None)
         years = {self._names[row].year for row in rows}
         if len(rows) > 1 and (len(years) > 1 or "" in years):

@@ -60,7 +60,7 @@ class Outcomes:
 
 def hearing(scorer: Scorer, reader: Reader) -> Method:
     """The feedback part (B, I) of what each has said, read and weighed as in serving. A text is read once."""
-    device = scorer.linear.device
+    device = scorer.mix.device
     read: dict[str, Utterance] = {}
 
     def heard(talks: Sequence[Talk]) -> Tensor:
@@ -75,7 +75,7 @@ def hearing(scorer: Scorer, reader: Reader) -> Method:
 
 def listener(scorer: Scorer, reader: Reader, histories: Tensor) -> Method:
     """LLMFB as a partner of simulated users with histories (B, I)."""
-    quiet, heard = scorer(histories.to(scorer.linear.device)), hearing(scorer, reader)
+    quiet, heard = scorer(histories.to(scorer.mix.device)), hearing(scorer, reader)
     return lambda talks: quiet + heard(talks)
 
 

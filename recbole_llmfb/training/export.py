@@ -1,6 +1,7 @@
 """From a trained experiment to a bundle."""
 
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,13 @@ import numpy as np
 import pandas as pd
 
 from recbole_llmfb import bundle
+from recbole_llmfb.errors import LlmfbError
+from recbole_llmfb.ranking.collaborative import MAX_LINEAR_ITEMS
+from recbole_llmfb.ranking.fusion import Scorer
+from recbole_llmfb.text.encoder import Backend
 from recbole_llmfb.training.compat import plain
 from recbole_llmfb.training.dataset import ROW_ID
+from recbole_llmfb.training.encoder_export import export_encoder
 from recbole_llmfb.training.quick_start import Experiment, split_fingerprint
 
 
@@ -20,6 +26,9 @@ def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
 
     The histories are those that the model was trained on, so that the bundle can be evaluated on what was held out; `refit_all`
     adds the held-out interactions, for serving.
+
+    With another `encoder_backend` than torch, a second version follows, whose parent is the first. Where its encoder is refused,
+    the first stays the champion, and the log says why: what was trained is not lost.
     """
     config, model = experiment.config, experiment.model
     model.encode_catalogue()
@@ -40,18 +49,33 @@ def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
     )
     path = bundle.write_bundle(
         Path(config["checkpoint_dir"]) / str(config["dataset"]),
-        scorer=model.scorer.cpu(),
+        scorer=_lean(model.scorer.cpu()),
         head=model.head.cpu(),
         encoder=model.encoder.merged().cpu(),
         items=items,
         attributes=model.catalogue.attributes,
         histories=histories,
-        configuration=plain(config.final_config_dict, "configuration"),
+        configuration=plain(config.final_config_dict, "configuration") | {"encoder_backend": "torch"},
         metrics={key: plain(result[key], key) for key in ("best_valid_score", "best_valid_result", "test_result")},
         fingerprints={"data": data_fingerprint(config), "split": split_fingerprint(*parts)},
         watermark={},
     )
-    return str(path)
+    return str(_exported(path, config["encoder_backend"]))
+
+
+def _lean(scorer: Scorer) -> Scorer:
+    """Of a large catalogue, items as their unit vectors alone: their text is six times as wide."""
+    return scorer.projected() if scorer.shape.n_items > MAX_LINEAR_ITEMS and not scorer.shape.talk else scorer
+
+
+def _exported(path: Path, backend: Backend) -> Path:
+    if backend == "torch":
+        return path
+    try:
+        return export_encoder(path, backend).path
+    except LlmfbError as refusal:
+        logging.getLogger(__name__).error("bundle %s keeps its encoder in torch: %s", path.name, refusal)
+        return path
 
 
 def data_fingerprint(config: Any) -> str:

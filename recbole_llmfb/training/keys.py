@@ -9,6 +9,7 @@ import torch
 from recbole.config import Config
 
 from recbole_llmfb.errors import ConfigError, LlmfbError
+from recbole_llmfb.text.encoder import BACKENDS
 from recbole_llmfb.training.compat import plain
 
 # Read by RecBole or by us, and declared in no property file.
@@ -101,6 +102,8 @@ def _needed(key: str, value: object) -> str | None:
         return None if number >= 0 else "a number, 0 or more"
     if key in _SHARES:
         return None if 0 <= number < 1 else "a number from 0 to below 1"
+    if key == "encoder_backend":
+        return None if value in BACKENDS else f"one of {', '.join(BACKENDS)}"
     return "True or False" if key in _FLAGS and not isinstance(value, bool) else None
 
 

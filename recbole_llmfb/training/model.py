@@ -93,9 +93,10 @@ class LLMFB(GeneralRecommender):
             n_attributes=len(self.catalogue.attributes),
             text_width=self.encoder.width,
             rank=config["rank"],
-            hidden=config["autoencoder_hidden"],
+            hidden=config["autoencoder_hidden"] if "autoencoder" in config["collaborative"] else 0,
             n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
             talk=int(self.hears_talk),
+            linear=int("linear" in config["collaborative"] or self.hears_talk),
         )
 
     def _prepare(self, item_factors: Tensor | None) -> None:
@@ -193,7 +194,7 @@ class LLMFB(GeneralRecommender):
         """Losses of a batch of interactions: histories rebuilt, targets ranked with and without critique, clauses read."""
         config = self.options
         losses = [config["loss_weight_fusion"] * self._ranking_loss(interaction[: config["fusion_rows_per_step"]])]
-        if "autoencoder" in config["collaborative"]:
+        if self.scorer.autoencoder is not None:
             histories = self.histories[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
             losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
         if self.lessons:

@@ -45,7 +45,8 @@ def grounds(scorer: Scorer, history: tuple[int, ...], wishes: tuple[Wish, ...] =
     stacked = stack([wishes], now=[0.0], half_life=1.0, n_items=ITEMS)
     relevance = scorer.relevance(stacked) if stacked else torch.zeros(0, ITEMS)
     weight = effective_weights(wishes, now=0.0, half_life=1.0)
-    return Grounds(history, scorer.parts(row, stacked), wishes, scorer.contributions(weight, relevance))
+    contributions, parts = scorer.contributions(weight, relevance), scorer.parts(row, stacked)
+    return Grounds(history, parts, parts.score[0], wishes, lambda rows: contributions[:, list(rows)])
 
 
 @given(SEEDS, st.sets(st.integers(0, ITEMS - 1), max_size=6), st.lists(st.sampled_from([-1.0, 0.5, 1.0]), max_size=3))
@@ -117,7 +118,7 @@ def test_nothing_shown_has_no_evidence() -> None:
 
 def test_parts_of_are_those_of_the_score() -> None:
     flat = torch.arange(4.0)[None]
-    case = Grounds((), Parts(flat, 2 * flat, 3 * flat, 4 * flat), (), torch.zeros(0, 4))
+    case = Grounds((), Parts(flat, 2 * flat, 3 * flat, 4 * flat), 10 * flat[0], (), lambda rows: torch.zeros(0, len(rows)))
     assert case.parts_of([2, 1])[0] == {"collaborative": 2, "text": 4, "feedback": 6, "bias": 8}
 
 

@@ -1,6 +1,6 @@
 """The score, part by part. What must hold of the sum and of wishes in general stands in `test_laws.py`."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
-from recbole_llmfb.ranking.collaborative import fold_in, standardize
+from recbole_llmfb.ranking.collaborative import Moments, fold_in, standardize
 from recbole_llmfb.ranking.fusion import Parts, Scorer, Shape
 from recbole_llmfb.ranking.preference import Wish, Wishes, stack
 
@@ -139,12 +139,39 @@ def test_taking_items_out_one_at_a_time_equals_scoring_the_shorter_histories() -
     scorer, histories = random_scorer(), random_histories()
     history = histories[:1]
     rows = history[0].nonzero()[:, 0].tolist()
-    without = scorer.without_each(history, rows)
+    shown = [1, 0, scorer.shape.n_items - 1]
+    collaborative, text = scorer.without_each(rows, rows, shown)
     for place, row in enumerate(rows):
         shorter = history.clone()
         shorter[0, row] = 0
-        for part, expected in zip(each(without), each(scorer.parts(shorter)), strict=True):
-            torch.testing.assert_close(part[place], expected[0], atol=1e-4, rtol=1e-4)
+        expected = scorer.parts(shorter)
+        torch.testing.assert_close(collaborative[place], expected.collaborative[0, shown], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(text[place], expected.text[0, shown], atol=1e-4, rtol=1e-4)
+
+
+def test_scorer_of_a_large_catalogue_has_nothing_dense_and_scores_as_one_that_has() -> None:
+    """Without the linear form and the autoencoder, and with items as vectors alone."""
+    whole = random_scorer()
+    whole.mix[[0, 2]] = 0
+    shape = replace(whole.shape, linear=0, hidden=0)
+    lean = Scorer(shape, factor_ridge=whole.factor_ridge)
+    kept = lean.state_dict().keys() - {"linear"}
+    lean.load_state_dict(lean.state_dict() | {name: value for name, value in whole.state_dict().items() if name in kept})
+    lean, histories = lean.eval().requires_grad_(False).projected().freeze(), random_histories()
+    assert not any(lean.shape.n_items**2 == value.numel() for value in lean.state_dict().values())
+    assert lean.item_text.numel() == lean.linear.numel() == 0
+    for part, expected in zip(each(lean.parts(histories)), each(whole.parts(histories)), strict=True):
+        torch.testing.assert_close(part, expected, atol=1e-5, rtol=1e-4)
+    rows = histories[0].nonzero()[:, 0].tolist()
+    for part, expected in zip(lean.without_each(rows, rows, [2, 0]), whole.without_each(rows, rows, [2, 0]), strict=True):
+        torch.testing.assert_close(part, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_moments_give_the_mean_and_the_spread_over_the_catalogue() -> None:
+    items, users = torch.randn(500, 6) + 2, torch.randn(4, 6)
+    users[3] = 0
+    moments = Moments.of(items)
+    torch.testing.assert_close(moments.standardized(users, items[:9]), standardize(users @ items.T)[:, :9], atol=1e-5, rtol=1e-4)
 
 
 # -- text

@@ -22,6 +22,18 @@ def test_slate_is_the_sorted_catalogue_without_what_is_hidden(scores: list[float
     assert choose(torch.tensor(scores), k, hidden=hidden) == expected
 
 
+@pytest.mark.parametrize("k", [1, 10, 3000])
+def test_best_of_a_large_catalogue_are_exact_and_ties_stand_by_row(k: int) -> None:
+    random = torch.Generator().manual_seed(k)
+    scores = torch.randint(0, 40, (50_021,), generator=random).float()
+    scores[torch.randperm(len(scores), generator=random)[:100]] += torch.rand(100, generator=random)
+    scores[-3:] = 41.0
+    expected = scores.argsort(descending=True, stable=True)
+    assert choose(scores, k) == expected[:k].tolist()
+    few = torch.full_like(scores, -torch.inf).index_fill_(0, torch.tensor([7, 40_000]), 1.0)
+    assert choose(few, k) == [7, 40_000][:k]
+
+
 def test_more_than_is_left_gives_what_is_left() -> None:
     assert choose(torch.tensor([1.0, 2.0, 3.0]), 10, hidden=[2]) == [1, 0]
     assert choose(torch.tensor([1.0]), 10, hidden=[0]) == []
