@@ -199,6 +199,14 @@ def test_manifest_that_does_not_fit_its_weights_is_refused(
         load_bundle(tmp_path)
 
 
+def test_weights_of_another_version_of_the_package_are_told_so(version: Path) -> None:
+    bundle = load_bundle(version)
+    for state, build in ((bundle.head_state, bundle.head), (bundle.scorer_state, bundle.scorer)):
+        state.pop(next(iter(state)))
+        with pytest.raises(BundleError, match="another version of this package wrote it"):
+            build()
+
+
 def test_whoever_may_read_the_folder_may_read_every_file(tmp_path: Path, tiny_parts: dict[str, object]) -> None:
     folder = write(tmp_path, **tiny_parts)
     files = [path for path in folder.rglob("*") if path.is_file()]

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from recbole_llmfb.bundle.histories import Histories
 from recbole_llmfb.errors import BundleError
@@ -91,20 +91,31 @@ class Bundle:
         return days * _DAY
 
     def scorer(self) -> Scorer:
-        """The scorer, on the CPU. It shares its tensors with this bundle: copy it before training it on."""
+        """The scorer, on the CPU. It shares its tensors with this bundle: copy it before training it on.
+
+        Raises:
+            BundleError: it was written by another version of this package, whose scorer has other parts.
+        """
         with torch.device("meta"):
             scorer = Scorer(Shape(**self.manifest.shape), factor_ridge=self.manifest.factor_ridge)
-        scorer.load_state_dict(self.scorer_state, assign=True)
+        self._fill(scorer, self.scorer_state)
         return scorer
 
     def head(self) -> ReadingHead:
-        """The reading head, on the CPU; shares its tensors as `scorer` does."""
+        """The reading head, on the CPU; shares its tensors, and raises, as `scorer` does."""
         n_attributes, hidden = self.head_state["residual"].shape
         with torch.device("meta"):
             stance = any(name.startswith("stance.") for name in self.head_state)
             head = ReadingHead(n_attributes, self.head_state["names"].shape[1], hidden=hidden, stance=stance)
-        head.load_state_dict(self.head_state, assign=True)
+        self._fill(head, self.head_state)
         return head
+
+    def _fill(self, module: nn.Module, state: dict[str, Tensor]) -> None:
+        try:
+            module.load_state_dict(state, assign=True)
+        except RuntimeError as error:
+            problem = f"another version of this package wrote it ({' '.join(str(error).split())[:200]})"
+            raise BundleError(self.path, problem, remedy="train it again, or serve it with the version that wrote it") from error
 
     @property
     def encoder_backend(self) -> Backend:
