@@ -184,3 +184,8 @@ def standardize(scores: Tensor, *, like: Tensor | None = None) -> Tensor:
     centred = scores - reference.mean(dim=1, keepdim=True)
     spread = reference.var(dim=1, keepdim=True).clamp(min=1e-16).sqrt()  # the gradient of a bare root at zero is no number
     return torch.where(spread > 1e-8, centred / spread.clamp(min=1e-8), torch.zeros_like(centred))
+
+
+def shrunk(scores: Tensor, lengths: Tensor) -> Tensor:
+    """Sums over histories (B, I) with mean 0 over the catalogue, divided by the root of the histories' lengths (B, 1)."""
+    return (scores - scores.mean(dim=1, keepdim=True)) / lengths.clamp(min=1).sqrt()

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
-from recbole_llmfb.ranking.collaborative import Autoencoder, fold_in, standardize
+from recbole_llmfb.ranking.collaborative import Autoencoder, fold_in, shrunk, standardize
 from recbole_llmfb.ranking.preference import Wishes
+from recbole_llmfb.ranking.talk import TalkFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Parts:
 class Shape:
     """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder, n_factors F.
 
-    talk: 1 for a scorer that hears whole talks, else 0.
+    talk: kinds of dialogues that a scorer tells apart which hears whole talks, else 0.
     """
 
     n_items: int
@@ -52,8 +53,7 @@ class Scorer(nn.Module):
     `membership` (A, I), `mix` (5,): weights of linear, factor, autoencoder, text, bias, `feedback_scale` (2,): what a sure wish
     for something adds to a score, and what one against it takes away. The rest is trained by gradient.
 
-    A scorer that hears whole talks has two more: `talk_items` (I, D): the mean vector of the talks of training before which an
-    item was recommended, zero for none, and `talk_scale` (): what one standard deviation of likeness to a talk adds.
+    A scorer that hears whole talks has `talk`, see `TalkFit`, and one more buffer, `talk_scale` (): its weight.
     """
 
     linear: Tensor
@@ -62,7 +62,6 @@ class Scorer(nn.Module):
     membership: Tensor
     mix: Tensor
     feedback_scale: Tensor
-    talk_items: Tensor
     talk_scale: Tensor
 
     def __init__(self, shape: Shape, *, autoencoder_drop: float = 0.5, factor_ridge: float = 1.0) -> None:
@@ -83,11 +82,8 @@ class Scorer(nn.Module):
         self.popularity = nn.Parameter(torch.zeros(shape.n_items))
         self.item_gain = nn.Parameter(torch.tensor(0.5))  # relevance of likeness to a named item, beside a named attribute's 1
         if shape.talk:
-            self.register_buffer("talk_items", torch.zeros(shape.n_items, shape.text_width))
-            self.register_buffer("talk_scale", torch.tensor(0.0))
-            self.talk_query = nn.Parameter(torch.zeros(shape.text_width, shape.text_width))  # what is added to a talk's vector
-            self.talk_residual = nn.Parameter(torch.zeros(shape.n_items, shape.text_width))  # what an item's text does not say
-            self.talk_memory = nn.Parameter(torch.tensor(0.5))  # weight of `talk_items` beside the items' own text
+            self.register_buffer("talk_scale", torch.tensor(1.0))
+            self.talk = TalkFit(shape.n_items, shape.text_width, shape.talk)
         self._frozen_vectors: Tensor | None = None
 
     def freeze(self) -> "Scorer":
@@ -98,6 +94,8 @@ class Scorer(nn.Module):
         self.eval().requires_grad_(False)
         self._frozen_vectors = None
         self._frozen_vectors = self.item_vectors()
+        if self.shape.talk:
+            self.talk.freeze()
         return self
 
     def parts(self, histories: Tensor, wishes: Wishes | None = None) -> Parts:
@@ -131,9 +129,13 @@ class Scorer(nn.Module):
         linear: what `histories @ self.linear` gives, where the caller has it cheaper.
         """
         known = histories.any(dim=1, keepdim=True)
-        linear = standardize(histories @ self.linear if linear is None else linear)
+        linear = self.evidence(histories @ self.linear if linear is None else linear, histories)
         folded = fold_in(histories, self.factors, ridge=self.factor_ridge) if self.shape.n_factors else torch.zeros_like(linear)
         return linear, standardize(folded), standardize(self.autoencoder(histories)) * known
+
+    def evidence(self, linear: Tensor, histories: Tensor) -> Tensor:
+        """What `histories @ self.linear` (B, I) says. In dialogues, with their short histories, weak evidence stays weak."""
+        return shrunk(linear, histories.sum(dim=1, keepdim=True)) if self.shape.talk else standardize(linear)
 
     def collaborative(self, histories: Tensor, linear: Tensor | None = None) -> Tensor:
         linear, factor, autoencoder = self.collaborative_forms(histories, linear)
@@ -176,7 +178,7 @@ class Scorer(nn.Module):
     def relevance(self, wishes: Wishes, item_text: Tensor | None = None) -> Tensor:
         """How much each wish is about each item: (S, I), not negative; 1 where an attribute is named and the item has it.
 
-        For a whole talk it is signed: the standardized likeness of the talk to each item.
+        For a whole talk it is signed: how well each item fits it.
         """
         named = wishes.aspects @ self.membership
         mentioned = softplus(self.item_gain) * self._alike(wishes.items)
@@ -186,13 +188,7 @@ class Scorer(nn.Module):
         relevance = named + mentioned + unnamed
         if wishes.talk is None or not self.shape.talk or not wishes.talk.any():
             return relevance
-        return torch.where(wishes.talk[:, None], standardize(self.talk_likeness(wishes.vector)), relevance)
-
-    def talk_likeness(self, vectors: Tensor, item_text: Tensor | None = None) -> Tensor:
-        """Likeness of talks with vectors (B, D) to every item, by its text and by the talks it was recommended after: (B, I)."""
-        asked = normalize(vectors + vectors @ self.talk_query, dim=1)
-        items = (self.item_text if item_text is None else item_text) + self.talk_residual
-        return asked @ items.T + self.talk_memory * (asked @ self.talk_items.T)
+        return torch.where(wishes.talk[:, None], self.talk(wishes.vector), relevance)
 
     def _alike(self, items: Tensor) -> Tensor:
         """Likeness to the named items: (S, I) in [0, 1], by co-occurrence and text in equal shares; 1 for a named item itself."""
