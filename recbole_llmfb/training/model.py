@@ -207,8 +207,8 @@ class LLMFB(GeneralRecommender):
             reading, critiqued = self._lesson_losses(chosen)
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
         if self.talks and config["talk_cases_per_step"]:
-            chosen = torch.randperm(len(self.talks.conversations))[: config["talk_cases_per_step"]]
-            losses.append(config["loss_weight_talk"] * self.talks(self.scorer, self.encoder, chosen))
+            cases = torch.randperm(len(self.talks.conversations))[: config["talk_cases_per_step"]]
+            losses.append(config["loss_weight_talk"] * self.talks(self.scorer, self.encoder, cases))
         if self.stances:
             rows = self.stances.drawn(config["labelled_texts_per_step"])
             losses.append(config["loss_weight_stance"] * self.stances.loss(self.encoder, self.head, rows))
