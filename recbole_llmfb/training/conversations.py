@@ -82,11 +82,11 @@ class Conversations:
     that did not see the dialogue.
     """
 
-    def __init__(self, cases: Sequence[Case], catalogues: Mapping[str, Tensor], viewed: Tensor) -> None:
-        """catalogues: see `source_catalogues`. viewed: (I,) how many users who are no dialogues have each item."""
+    def __init__(self, cases: Sequence[Case], catalogues: Mapping[str, Tensor], histories: Tensor) -> None:
+        """catalogues: see `source_catalogues`. histories: (U, I) of all users, dialogues or not."""
         self.cases = [case for case in cases if case.talk.strip()]
         self.talks = [as_talk([case.talk]) for case in self.cases]  # what vectors are made of
-        self.viewed, self.n_items = viewed, len(viewed)
+        self.n_items = histories.shape[1]
         self.sources = sorted({case.source for case in self.cases}) or [""]
         self.source = torch.tensor([self.sources.index(case.source) for case in self.cases], dtype=torch.long)
         self.catalogues = catalogues
@@ -95,10 +95,15 @@ class Conversations:
         self.counts = torch.zeros(len(self.sources), self.n_items)
         self.counts.index_put_((self.source, self.targets), torch.ones(len(self.cases)), accumulate=True)
         self.dialogues = torch.tensor(sorted({case.user for case in cases}), dtype=torch.long)
+        self.viewed = self.without_dialogues(histories).sum(dim=0)  # (I,)
         self.base = torch.zeros(0, self.n_items)
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    def without_dialogues(self, histories: Tensor) -> Tensor:
+        """(U, I) with nothing for the users who are dialogues."""
+        return histories.index_fill(0, self.dialogues, 0.0)
 
     def popularity(self) -> Tensor:
         """(I,) logarithm of how often dialogues recommend each item."""
@@ -120,16 +125,17 @@ class Conversations:
     def _log(counts: Tensor, viewed: Tensor) -> Tensor:
         return torch.log(counts + _VIEWED * viewed + _UNSEEN)
 
-    def collaborate(self, sessions: Tensor, linear: Tensor, weight: float) -> Tensor:
+    def collaborate(self, histories: Tensor, linear: Tensor, weight: float) -> Tensor:
         """Set `base`, every case scored as if its own dialogue had not been seen, and return the weights for new dialogues.
 
         Args:
-            sessions: (U, I), 1 where a training dialogue mentions the item. linear: (I, I) weights of users without dialogues.
+            histories: (U, I) of all users. linear: (I, I) weights of users without dialogues.
             weight: of co-mention beside them.
 
         Returns:
             (I, I), of a scale on which the evidence of training's histories has a standard deviation of 1.
         """
+        sessions = histories[self.dialogues]
         counts, mentions = sessions.T @ sessions, sessions.sum(dim=0)
         counts.fill_diagonal_(0)
         self.base = torch.zeros(len(self), self.n_items)

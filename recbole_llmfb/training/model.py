@@ -21,7 +21,6 @@ from recbole_llmfb.text.lexicon import Lexicon
 from recbole_llmfb.text.signals import Reader, ReadingHead
 from recbole_llmfb.text.titles import distinct_titles
 from recbole_llmfb.training.catalogue import Catalogue
-from recbole_llmfb.training.conversations import Conversations, cases_of, source_catalogues
 from recbole_llmfb.training.critic import Critic, is_critic_holdout
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
@@ -60,9 +59,9 @@ class LLMFB(GeneralRecommender):
         )
         self.catalogue = replace(self.catalogue, texts=tuple(map(self.encoder.beginning, self.catalogue.texts)))
         attributes = self.catalogue.attributes
-        self.talks = self._talks(dataset) if len(dataset.talk) else None
+        self.talks = TalkObjective.of(dataset, self.histories) if len(dataset.talk) else None
+        dialogues = self.talks.conversations.dialogues if self.talks else torch.zeros(0, dtype=torch.long)
         everybody = torch.arange(1, self.n_users)
-        dialogues = self.talks.conversations.dialogues if self.talks else everybody[:0]
         self.people = everybody[~torch.isin(everybody, dialogues)]  # users who are no dialogues
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
         labelled = read_labels(config["labelled_texts"] or ())
@@ -95,12 +94,6 @@ class LLMFB(GeneralRecommender):
             n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
             talk=len(self.talks.conversations.sources) if self.talks else 0,
         )
-
-    def _talks(self, dataset: Any) -> TalkObjective:
-        cases = cases_of(dataset, dataset)
-        dialogues = torch.tensor(sorted({case.user for case in cases}), dtype=torch.long)
-        viewed = self.histories.index_fill(0, dialogues, 0.0).sum(dim=0)
-        return TalkObjective(Conversations(cases, source_catalogues(dataset), viewed))
 
     def _prepare(self, item_factors: Tensor | None) -> None:
         """Everything in closed form: encoded items, linear weights, popularity, and the slates that critics are shown."""
@@ -168,9 +161,7 @@ class LLMFB(GeneralRecommender):
 
     def _apart(self) -> Tensor:
         """Histories (U, I) of the users who are no dialogues: sessions of a handful of items count by co-mention."""
-        if not self.talks:
-            return self.histories
-        return self.histories.index_fill(0, self.talks.conversations.dialogues, 0.0)
+        return self.talks.conversations.without_dialogues(self.histories) if self.talks else self.histories
 
     def fit_linear(self) -> None:
         scorer = self.scorer
@@ -179,8 +170,7 @@ class LLMFB(GeneralRecommender):
         if histories.any() or not self.talks:
             weights = fit_linear(histories, *side)
         if self.talks:
-            conversations, weight = self.talks.conversations, self.options["linear_talk_weight"]
-            weights = conversations.collaborate(self.histories[conversations.dialogues], weights, weight)
+            weights = self.talks.conversations.collaborate(self.histories, weights, self.options["linear_talk_weight"])
         scorer.linear.copy_(weights)
 
     @torch.no_grad()

@@ -1,12 +1,14 @@
 """Learning to find what is recommended next in dialogues: from the talk, from the items mentioned in it, from popularity."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, dropout
 
 from recbole_llmfb.ranking.fusion import Scorer
 from recbole_llmfb.text.encoder import Encoder
-from recbole_llmfb.training.conversations import Conversations
+from recbole_llmfb.training.conversations import Conversations, cases_of, source_catalogues
 
 _RESIDUAL_DROP = 0.3  # of items in a step that are known by their text alone, as new ones are
 
@@ -28,6 +30,11 @@ class TalkObjective(nn.Module):
         self.popularity = nn.Parameter(torch.ones(sources, 1))
         self.bias = nn.Parameter(torch.zeros(sources, conversations.n_items))  # what counts of recommendations do not say
         self.register_buffer("counted", conversations.popularity_by_source(), persistent=False)
+
+    @classmethod
+    def of(cls, dataset: Any, histories: Tensor) -> "TalkObjective":
+        """For the dialogues of training's part of a data set. histories: (U, I) of all its users."""
+        return cls(Conversations(cases_of(dataset, dataset), source_catalogues(dataset), histories))
 
     def forward(self, scorer: Scorer, encoder: Encoder, chosen: Tensor) -> Tensor:
         """The mean cross-entropy of chosen cases (B,), a scalar."""

@@ -104,11 +104,12 @@ def test_a_case_knows_what_was_said_and_mentioned_in_earlier_turns(ready: Callab
     assert first.dialogue == second.dialogue == (first.target, second.target) and first.source == "talk"
 
 
+SESSIONS = torch.tensor([[0.0, 0, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]])
 EVERYTHING = {"": torch.ones(4, dtype=torch.bool)}
 
 
 def conversations(cases: list[Case] = CASES, catalogues: dict[str, torch.Tensor] = EVERYTHING) -> Conversations:
-    return Conversations(cases, catalogues, viewed=torch.zeros(4))
+    return Conversations(cases, catalogues, SESSIONS)
 
 
 def test_histories_and_counts_are_those_of_the_dialogue() -> None:
@@ -130,19 +131,17 @@ def test_a_target_competes_with_its_source_but_for_what_the_dialogue_mentions() 
 
 def test_popularity_of_a_case_does_not_count_the_case() -> None:
     cases = [replace(CASES[0], source="a"), replace(CASES[1], source="b"), replace(CASES[2], source="a")]
-    popular = conversations(cases).popularity_by_source()
+    whole, elsewhere = conversations(cases), [replace(CASES[2], source="a", target=1), replace(CASES[1], source="b", target=3)]
     for place, case in enumerate(cases):
-        others = conversations([*cases[:place], *cases[place + 1 :], replace(CASES[1], source="b", target=3)])
-        change = others.popularity_by_source() - popular
-        source = conversations(cases).sources.index(case.source)
-        rarer = conversations(cases).rarer(torch.tensor([place]))
-        torch.testing.assert_close(rarer[0], change[source, case.target])
+        others = conversations([*cases[:place], *cases[place + 1 :], *elsewhere])
+        change = others.popularity_by_source() - whole.popularity_by_source()
+        rarer = whole.rarer(torch.tensor([place]))
+        torch.testing.assert_close(rarer[0], change[whole.sources.index(case.source), case.target])
 
 
 def test_co_mention_of_a_case_does_not_count_its_dialogue() -> None:
-    sessions = torch.tensor([[1.0, 0, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]])
     talked, linear = conversations(), torch.zeros(4, 4)
-    weights = talked.collaborate(sessions, linear, 1.0)
+    weights = talked.collaborate(SESSIONS, linear, 1.0)
     assert weights[0, 2] > 0 and not weights.diagonal().any()
     expected = shrunk(
         torch.stack([torch.zeros(4), co_mention(torch.tensor([[0.0, 0, 0, 1]]), torch.ones(1))[0], torch.zeros(4)]),
