@@ -14,6 +14,7 @@ from recbole_llmfb.text.talk import as_talk
 RECOMMENDER = "recommender"
 _UNSEEN = 1.0  # recommendations that an item begins with
 _ELSEWHERE = 0.3  # of a recommendation in another source
+_EVIDENCE = 20.0  # what weights of the linear form, a few hundredths each, are worth beside logarithms of chances
 _VIEWED = 0.0003  # of an interaction of somebody who is no dialogue
 
 
@@ -133,7 +134,7 @@ class Conversations:
             weight: of co-mention beside them.
 
         Returns:
-            (I, I), of a scale on which the evidence of training's histories has a standard deviation of 1.
+            (I, I), on the scale of logarithms of chances.
         """
         sessions = histories[self.dialogues]
         counts, mentions = sessions.T @ sessions, sessions.sum(dim=0)
@@ -146,12 +147,9 @@ class Conversations:
                 others = (counts[had] - own).clamp(min=0)
                 together = co_mention(others, mentions[had] - 1)
                 self.base[place] = (linear[had] + weight * together).sum(dim=0)
-        lengths = torch.tensor([[float(len(case.history))] for case in self.cases]).reshape(len(self), 1)
-        self.base = shrunk(self.base, lengths)
-        known = self.base[lengths[:, 0] > 0]
-        spread = known.square().mean().sqrt().clamp(min=1e-8) if len(known) else torch.tensor(1.0)
-        self.base /= spread
-        return (linear + weight * co_mention(counts, mentions)) / spread
+        lengths = torch.tensor([len(case.history) for case in self.cases]).reshape(len(self), 1)
+        self.base = shrunk(_EVIDENCE * self.base, lengths)
+        return _EVIDENCE * (linear + weight * co_mention(counts, mentions))
 
     def spared(self, chosen: Sequence[int]) -> Tensor:
         """(B, I) true for what a target does not compete with: items of other sources, and what the dialogue mentions beside it,

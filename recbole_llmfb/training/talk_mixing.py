@@ -135,12 +135,13 @@ def tune_talk(model: Any, cases: Sequence[Case]) -> None:
             total.add_(parts[name], alpha=weight)
         return stand.gain(total)
 
+    used = [name for name in _GRIDS if name != "autoencoder" or name in model.options["collaborative"]]
     best = dict(_START)
     reached = gain(best)
     for _ in range(_ROUNDS):
         before = reached
-        for name, grid in _GRIDS.items():
-            for value in grid:
+        for name in used:
+            for value in _GRIDS[name]:
                 if (tried := gain(best | {name: value})) > reached + _LEAST_GAIN:
                     best, reached = best | {name: value}, tried
         if reached == before:

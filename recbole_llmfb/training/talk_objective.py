@@ -1,6 +1,6 @@
 """Learning to find what is recommended next in dialogues: from the talk, from the items mentioned in it, from popularity."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from recbole_llmfb.ranking.fusion import Scorer
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.training.conversations import Conversations, cases_of, source_catalogues
 
+_BEGIN = {"history": 0.5, "popularity": 1.0}
+_SLOWER = 0.3  # than other scales, which have further to go
 _RESIDUAL_DROP = 0.3  # of items in a step that are known by their text alone, as new ones are
 
 
@@ -26,8 +28,7 @@ class TalkObjective(nn.Module):
         super().__init__()
         self.conversations = conversations
         sources = len(conversations.sources)
-        self.history = nn.Parameter(torch.full((sources, 1), 0.5))
-        self.popularity = nn.Parameter(torch.ones(sources, 1))
+        self.weights = nn.ParameterDict({name: torch.zeros(sources, 1) for name in _BEGIN})
         self.bias = nn.Parameter(torch.zeros(sources, conversations.n_items))  # what counts of recommendations do not say
         self.register_buffer("counted", conversations.popularity_by_source(), persistent=False)
 
@@ -46,16 +47,20 @@ class TalkObjective(nn.Module):
             items = scorer.talk.items(scorer.talk.residual * dropout(rows, _RESIDUAL_DROP, self.training))
             alike = scorer.talk.likeness(vectors, items).float()
         own = torch.zeros_like(alike).scatter(1, targets[:, None], conversations.rarer(chosen).to(device)[:, None])
-        popular = self.popularity[source] * (self.counted[source] + own) + self.bias[source]
-        scores = alike + popular + self.history[source] * conversations.base[chosen].to(device)
+        popular = self.weight("popularity")[source] * (self.counted[source] + own) + self.bias[source]
+        scores = alike + popular + self.weight("history")[source] * conversations.base[chosen].to(device)
         spared = conversations.spared(chosen.tolist()).to(device)
         kinds = cross_entropy(scorer.talk.kind_logits(vectors.detach()), source)
         return cross_entropy(scores.masked_fill(spared, -torch.inf), targets) + kinds
 
+    def weight(self, name: str) -> Tensor:
+        """(K, 1) of the history or of popularity in each source."""
+        return cast(Tensor, _BEGIN[name] + _SLOWER * self.weights[name])
+
     @torch.no_grad()
     def settle(self, scorer: Scorer) -> None:
         """Give the scorer the popularity of each kind of dialogue, and the weights that all kinds share: the means."""
-        shared = self.popularity.mean()
-        popular = self.popularity * self.counted + self.bias - shared * scorer.popularity
+        shared = self.weight("popularity").mean()
+        popular = self.weight("popularity") * self.counted + self.bias - shared * scorer.popularity
         scorer.talk.popularity.copy_(popular - popular.mean(dim=1, keepdim=True))
-        scorer.mix[0], scorer.mix[4] = self.history.mean(), shared
+        scorer.mix[0], scorer.mix[4] = self.weight("history").mean(), shared

@@ -143,13 +143,10 @@ def test_co_mention_of_a_case_does_not_count_its_dialogue() -> None:
     talked, linear = conversations(), torch.zeros(4, 4)
     weights = talked.collaborate(SESSIONS, linear, 1.0)
     assert weights[0, 2] > 0 and not weights.diagonal().any()
-    expected = shrunk(
-        torch.stack([torch.zeros(4), co_mention(torch.tensor([[0.0, 0, 0, 1]]), torch.ones(1))[0], torch.zeros(4)]),
-        torch.ones(3, 1),
-    )
-    spread = expected[1:].square().mean().sqrt()
-    torch.testing.assert_close(talked.base, expected / spread)
-    torch.testing.assert_close(weights[0], co_mention(torch.tensor([0.0, 0, 1, 1]), torch.tensor(2.0)) / spread)
+    assert not talked.base[0].any()  # nothing was mentioned before
+    alone = co_mention(torch.tensor([[0.0, 0, 0, 1]]), torch.ones(1))
+    scale = weights[0, 2] / co_mention(torch.tensor([0.0, 0, 1, 1]), torch.tensor(2.0))[2]
+    torch.testing.assert_close(talked.base[1], shrunk(scale * alone, torch.ones(1, 1))[0])
 
 
 # What was learned is what is served
@@ -161,12 +158,12 @@ def test_the_scorer_of_a_kind_of_dialogue_says_what_the_objective_learned() -> N
     objective, scorer = TalkObjective(conversations(cases)), Scorer(Shape(4, 0, 5, rank=2, hidden=2, talk=2))
     with torch.no_grad():
         scorer.popularity.copy_(objective.conversations.popularity())
-        objective.popularity.copy_(torch.tensor([[0.5], [1.5]]))
+        objective.weights["popularity"].copy_(torch.tensor([[-1.0], [2.0]]))
         objective.bias.normal_()
         scorer.talk.kind.weight.copy_(torch.tensor([[9.0, 0, 0, 0, 0], [-9.0, 0, 0, 0, 0]]))
         objective.settle(scorer)
         found = scorer.talk(torch.tensor([[1.0, 0, 0, 0, 0], [-1.0, 0, 0, 0, 0]])) + scorer.mix[4] * scorer.bias()
-        expected = objective.popularity * objective.counted + objective.bias
+        expected = objective.weight("popularity") * objective.counted + objective.bias
     torch.testing.assert_close(found, expected - expected.mean(dim=1, keepdim=True))
 
 
