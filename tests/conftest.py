@@ -74,7 +74,7 @@ def build_scorer(encoder: Encoder, *, rank: int = 16, talk: int = 0) -> Scorer:
     )
     scorer.mix.copy_(torch.tensor([1.0, 0.0, 0.2, 0.3, 0.1]))
     if talk:
-        scorer.talk_scale.fill_(3.0)
+        scorer.talk.text.copy_(scorer.item_text)
     with torch.no_grad():
         scorer.intent.weight.copy_(scorer.project.weight)
         scorer.popularity.copy_(standardize(interactions.sum(dim=0)[None])[0])

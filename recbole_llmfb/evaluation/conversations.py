@@ -21,10 +21,10 @@ from recbole_llmfb.evaluation import judgements
 from recbole_llmfb.ranking.collaborative import standardize
 from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.config import build_config
-from recbole_llmfb.training.conversations import Case, cases_of, histories_of
+from recbole_llmfb.training.conversations import Case, Conversations, cases_of, histories_of
 from recbole_llmfb.training.judged import JudgedTurn, judged_turns
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
-from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of
+from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, unranked
 
 OURS = "LLMFB"
 _TEXT_ALONE, _COLLABORATIVE_ALONE = "LLMFB, text alone", "LLMFB, collaborative alone"
@@ -98,19 +98,19 @@ def _folds(config: str | Path, config_dict: Mapping[str, Any] | None) -> int:
 def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     """Ranks of the test cases by every method, with the source and the dialogue of each case."""
     dataset, model = experiment.dataset, experiment.model.eval()
-    catalogues = source_catalogues(dataset)
+    catalogues = model.talks.conversations.catalogues
     listening = TalkReader(model.reader)
     valid, test = (
         _Ready.of(model, listening, cases_of(dataset, part._dataset), catalogues, alike)
         for part, alike in ((experiment.valid_data, untrained.valid), (experiment.test_data, untrained.test))
     )
-    learned = model.scorer.bias().detach().cpu()
-    counted = model.conversations.popularity()
-    ranks: dict[str, list[int]] = {}
-    for method in METHODS:
-        bias = learned if method in (_TEXT_ALONE, _COLLABORATIVE_ALONE) else counted
-        weight = 0.0 if method == OURS else max(_BIASES, key=lambda weight: valid.gain(method, weight * bias))
-        ranks[method] = _whole(test.ranks(method, weight * bias))
+    learned = model.scorer.bias().detach().cpu() * model.scorer.mix[4].cpu()
+    valid_counted, test_counted = (_popularity(model.talks.conversations, part.cases) for part in (valid, test))
+    ranks: dict[str, list[int]] = {OURS: _whole(test.ranks(OURS, 0.0 * learned))}
+    for method in METHODS[1:]:
+        chosen, judged = (learned, learned) if method == _TEXT_ALONE else (valid_counted, test_counted)
+        weight = max(_BIASES, key=lambda weight: valid.gain(method, weight * chosen))  # noqa: B023 (called at once)
+        ranks[method] = _whole(test.ranks(method, weight * judged))
     everything = histories_of(test.cases, len(learned)) > 0
     ranks[OVER_EVERYTHING] = _whole(ranks_of(test.scores[OURS], test.targets, everything))
     ranks[AS_SERVED] = _whole(ranks_of(test.scores[OURS], test.targets, test.hidden | test.named, lost=True))
@@ -128,20 +128,15 @@ def _names(dataset: Any, cases: Sequence[Case | JudgedTurn]) -> list[str]:
     return [str(dataset.id2token(dataset.uid_field, case.user)) for case in cases]
 
 
+def _popularity(conversations: Conversations, cases: Sequence[Case]) -> Tensor:
+    """(Q, I) standardized logarithm of how often the source of each case recommends each item."""
+    known = dict(zip(conversations.sources, standardize(conversations.popularity_by_source()), strict=True))
+    rest = standardize(conversations.popularity()[None])[0]
+    return torch.stack([known.get(case.source, rest) for case in cases])
+
+
 def _whole(ranks: Tensor) -> list[int]:
     return [int(rank) for rank in ranks]
-
-
-def source_catalogues(dataset: Any) -> dict[str, Tensor]:
-    """Source -> (I,) true for its items: those that the column `sources` of the `.item` file gives it; "" has all."""
-    feat, name = dataset.item_feat, "sources"
-    everything = torch.ones(dataset.item_num - 1, dtype=torch.bool)
-    if feat is None or name not in feat:
-        return {"": everything}
-    values = feat[name][1:]
-    names = dataset.field2id_token[name]
-    found = {str(names[number]): (values == number).any(dim=1) for number in range(1, len(names))}
-    return found | {"": everything}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,18 +172,10 @@ class _Ready:
         scores = {method: torch.cat(chunks) for method, chunks in found.items()}
         targets = torch.tensor([case.target for case in cases])
         scores |= {_FROZEN: alike, _POPULARITY: torch.zeros_like(alike)}
-        return cls(cases, targets, _hidden(cases, catalogues), scores, heard, named > 0)
+        return cls(cases, targets, unranked(cases, catalogues), scores, heard, named > 0)
 
     def ranks(self, method: str, bias: Tensor) -> Tensor:
         return ranks_of(self.scores[method] + bias, self.targets, self.hidden)
 
     def gain(self, method: str, bias: Tensor) -> float:
         return float((1 / torch.log2(1.0 + self.ranks(method, bias))).mean())
-
-
-def _hidden(cases: Sequence[Case], catalogues: Mapping[str, Tensor]) -> Tensor:
-    """(Q, I) true for what is not ranked: the items mentioned before, and those of other sources."""
-    n_items = len(catalogues[""])
-    mentioned = histories_of(cases, n_items) > 0
-    others = ~torch.stack([catalogues.get(case.source, catalogues[""]) for case in cases])
-    return mentioned | others

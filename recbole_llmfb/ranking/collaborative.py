@@ -233,3 +233,8 @@ def standardize(scores: Tensor, *, like: Tensor | None = None) -> Tensor:
     centred = scores - reference.mean(dim=1, keepdim=True)
     spread = reference.var(dim=1, keepdim=True).clamp(min=_LEAST_SPREAD**2).sqrt()  # a bare root has no gradient at zero
     return torch.where(spread > _LEAST_SPREAD, centred / spread.clamp(min=_LEAST_SPREAD), torch.zeros_like(centred))
+
+
+def shrunk(scores: Tensor, lengths: Tensor) -> Tensor:
+    """Sums over histories (B, I) with mean 0 over the catalogue, divided by the root of the histories' lengths (B, 1)."""
+    return (scores - scores.mean(dim=1, keepdim=True)) / lengths.clamp(min=1).sqrt()

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
 from recbole_llmfb.errors import UsageError
-from recbole_llmfb.ranking.collaborative import Autoencoder, Moments, fold_in, fold_users, standardize
+from recbole_llmfb.ranking.collaborative import Autoencoder, Moments, fold_in, fold_users, shrunk, standardize
 from recbole_llmfb.ranking.preference import Wishes
+from recbole_llmfb.ranking.talk import TalkFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Shape:
     """Sizes of a scorer: n_items I, n_attributes A, text_width D, rank R, hidden units of the autoencoder (0 for none),
     n_factors F.
 
-    talk: 1 for a scorer that hears whole talks, else 0. linear: 0 for one without the linear form, which is dense.
-    projected: 1 for one that keeps its items as unit vectors of the projected space alone; see `Scorer.projected`.
+    talk: kinds of dialogues that a scorer tells apart which hears whole talks, else 0. linear: 0 for one without the linear form,
+    which is dense. projected: 1 for one that keeps unit vectors of its items alone, in the projected space; see `projected`.
     """
 
     n_items: int
@@ -63,8 +64,7 @@ class Scorer(nn.Module):
     for something adds to a score, and what one against it takes away. The rest is trained by gradient. What `Shape` leaves out
     has no columns.
 
-    A scorer that hears whole talks has two more: `talk_items` (I, D): the mean vector of the talks of training before which an
-    item was recommended, zero for none, and `talk_scale` (): what one standard deviation of likeness to a talk adds.
+    A scorer that hears whole talks has `talk`, see `TalkFit`, and one more buffer, `talk_scale` (): its weight.
     """
 
     linear: Tensor
@@ -73,7 +73,6 @@ class Scorer(nn.Module):
     membership: Tensor
     mix: Tensor
     feedback_scale: Tensor
-    talk_items: Tensor
     talk_scale: Tensor
 
     def __init__(self, shape: Shape, *, autoencoder_drop: float = 0.5, factor_ridge: float = 1.0) -> None:
@@ -94,11 +93,8 @@ class Scorer(nn.Module):
         self.popularity = nn.Parameter(torch.zeros(shape.n_items))
         self.item_gain = nn.Parameter(torch.tensor(0.5))  # relevance of likeness to a named item, beside a named attribute's 1
         if shape.talk:
-            self.register_buffer("talk_items", torch.zeros(shape.n_items, shape.text_width))
-            self.register_buffer("talk_scale", torch.tensor(0.0))
-            self.talk_query = nn.Parameter(torch.zeros(shape.text_width, shape.text_width))  # what is added to a talk's vector
-            self.talk_residual = nn.Parameter(torch.zeros(shape.n_items, shape.text_width))  # what an item's text does not say
-            self.talk_memory = nn.Parameter(torch.tensor(0.5))  # weight of `talk_items` beside the items' own text
+            self.register_buffer("talk_scale", torch.tensor(1.0))
+            self.talk = TalkFit(shape.n_items, shape.text_width, shape.talk)
         self._frozen_vectors: Tensor | None = None
         self._frozen_moments: dict[str, Moments] = {}
 
@@ -111,6 +107,8 @@ class Scorer(nn.Module):
         self._frozen_vectors, self._frozen_moments = None, {}
         self._frozen_vectors = self.item_vectors()
         self._frozen_moments = {"factors": Moments.of(self.factors), "vectors": Moments.of(self._frozen_vectors)}
+        if self.shape.talk:
+            self.talk.freeze()
         return self
 
     def projected(self) -> "Scorer":
@@ -154,7 +152,7 @@ class Scorer(nn.Module):
             taken = torch.tensor(rows, dtype=torch.long, device=self.mix.device)
             histories = whole.repeat(len(rows), 1).scatter_(1, taken[:, None], 0.0)
             if self.shape.linear:
-                collaborative += self.mix[0] * standardize(whole @ self.linear - self.linear[taken])[:, columns]
+                collaborative += self.mix[0] * self.evidence(whole @ self.linear - self.linear[taken], histories)[:, columns]
             if self.autoencoder is not None:
                 known = histories.any(dim=1, keepdim=True)
                 collaborative += self.mix[2] * (standardize(self.autoencoder(histories)) * known)[:, columns]
@@ -175,10 +173,14 @@ class Scorer(nn.Module):
         that the scorer does not have."""
         nothing = torch.zeros_like(histories)
         known = histories.any(dim=1, keepdim=True)
-        linear = standardize(histories @ self.linear) if self.shape.linear else nothing
+        linear = self.evidence(histories @ self.linear, histories) if self.shape.linear else nothing
         factor = self._folded(histories) if self.shape.n_factors else nothing
         autoencoder = nothing if self.autoencoder is None else standardize(self.autoencoder(histories)) * known
         return linear, factor, autoencoder
+
+    def evidence(self, linear: Tensor, histories: Tensor) -> Tensor:
+        """What `histories @ self.linear` (B, I) says. In dialogues, with their short histories, weak evidence stays weak."""
+        return shrunk(linear, histories.sum(dim=1, keepdim=True)) if self.shape.talk else standardize(linear)
 
     def _folded(self, histories: Tensor) -> Tensor:
         gram = self.moments("factors").gram
@@ -233,7 +235,7 @@ class Scorer(nn.Module):
     def relevance(self, wishes: Wishes, item_text: Tensor | None = None) -> Tensor:
         """How much each wish is about each item: (S, I), not negative; 1 where an attribute is named and the item has it.
 
-        For a whole talk it is signed: the standardized likeness of the talk to each item.
+        For a whole talk it is signed: how well each item fits it.
         """
         return wishes.aspects @ self.membership + self.beside(wishes, item_text)
 
@@ -246,13 +248,7 @@ class Scorer(nn.Module):
         relevance = mentioned + unnamed
         if wishes.talk is None or not self.shape.talk or not wishes.talk.any():
             return relevance
-        return torch.where(wishes.talk[:, None], standardize(self.talk_likeness(wishes.vector)), relevance)
-
-    def talk_likeness(self, vectors: Tensor, item_text: Tensor | None = None) -> Tensor:
-        """Likeness of talks with vectors (B, D) to every item, by its text and by the talks it was recommended after: (B, I)."""
-        asked = normalize(vectors + vectors @ self.talk_query, dim=1)
-        items = (self.item_text if item_text is None else item_text) + self.talk_residual
-        return asked @ items.T + self.talk_memory * (asked @ self.talk_items.T)
+        return torch.where(wishes.talk[:, None], self.talk(wishes.vector), relevance)
 
     def _alike(self, items: Tensor) -> Tensor:
         """Likeness to the named items: (S, I) in [0, 1], by co-occurrence and text in equal shares; 1 for a named item itself."""

@@ -1,22 +1,21 @@
-"""What a model learns from dialogues: what was recommended next, given the talk before it and the items mentioned in it."""
+"""Recommendations in dialogues as cases to learn from, with the talk and the items before each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch import Tensor
 
-from recbole_llmfb.ranking.collaborative import co_mention, standardize
-from recbole_llmfb.ranking.fusion import Scorer
-from recbole_llmfb.text.encoder import Encoder
+from recbole_llmfb.ranking.collaborative import co_mention, shrunk
 from recbole_llmfb.text.talk import as_talk
 
 RECOMMENDER = "recommender"
-_UNSEEN = 0.5  # recommendations that an item begins with
-_PRIOR_TALKS = 1.0  # talks about nothing in particular that each item begins with
+_UNSEEN = 1.0  # recommendations that an item begins with
+_ELSEWHERE = 0.3  # of a recommendation in another source
+_EVIDENCE = 20.0  # what weights of the linear form, a few hundredths each, are worth beside logarithms of chances
+_VIEWED = 0.0003  # of an interaction of somebody who is no dialogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,51 +63,80 @@ def _tokens(dataset: Any, feat: Any, name: str) -> Any:
     return dataset.id2token(name, feat[name].numpy()) if name in feat else None
 
 
-class Conversations:
-    """The training cases of a model, with what is known of each without a gradient.
+def source_catalogues(dataset: Any) -> dict[str, Tensor]:
+    """Source -> (I,) true for its items: those that the column `sources` of the `.item` file gives it; "" has all."""
+    feat, name = dataset.item_feat, "sources"
+    everything = torch.ones(dataset.item_num - 1, dtype=torch.bool)
+    if feat is None or name not in feat:
+        return {"": everything}
+    values = feat[name][1:]
+    names = dataset.field2id_token[name]
+    found = {str(names[number]): (values == number).any(dim=1) for number in range(1, len(names))}
+    return found | {"": everything}
 
-    base: (Q, I) collaborative scores of the histories from weights that did not see the dialogue. vectors: (Q, D) of the talks,
-    from the encoder as it was at the last `remember`.
+
+class Conversations:
+    """The training cases of a model, with what is known of each without a gradient. Q cases of K sources, I items.
+
+    sources: K names. source: (Q,) of each case. targets: (Q,) rows. counts: (K, I) how often each source recommends each item.
+    catalogues: see `source_catalogues`. base: (Q, I) evidence of the histories, by `Scorer.evidence`, from weights
+    that did not see the dialogue.
     """
 
-    def __init__(self, cases: Sequence[Case], n_items: int) -> None:
+    def __init__(self, cases: Sequence[Case], catalogues: Mapping[str, Tensor], histories: Tensor) -> None:
+        """catalogues: see `source_catalogues`. histories: (U, I) of all users, dialogues or not."""
         self.cases = [case for case in cases if case.talk.strip()]
         self.talks = [as_talk([case.talk]) for case in self.cases]  # what vectors are made of
-        self.n_items = n_items
-        self.users = torch.tensor([case.user for case in self.cases])
-        self.targets = torch.tensor([case.target for case in self.cases])
-        self.counts = torch.bincount(self.targets, minlength=n_items).float()
+        self.n_items = histories.shape[1]
+        self.sources = sorted({case.source for case in self.cases}) or [""]
+        self.source = torch.tensor([self.sources.index(case.source) for case in self.cases], dtype=torch.long)
+        self.catalogues = catalogues
+        self.ranked = torch.stack([catalogues.get(source, catalogues[""]) for source in self.sources])  # (K, I)
+        self.targets = torch.tensor([case.target for case in self.cases], dtype=torch.long)
+        self.counts = torch.zeros(len(self.sources), self.n_items)
+        self.counts.index_put_((self.source, self.targets), torch.ones(len(self.cases)), accumulate=True)
         self.dialogues = torch.tensor(sorted({case.user for case in cases}), dtype=torch.long)
-        self.base = torch.zeros(0, n_items)
-        self.vectors = torch.zeros(0, 0)
+        self.viewed = self.without_dialogues(histories).sum(dim=0)  # (I,)
+        self.base = torch.zeros(0, self.n_items)
 
     def __len__(self) -> int:
         return len(self.cases)
 
+    def without_dialogues(self, histories: Tensor) -> Tensor:
+        """(U, I) with nothing for the users who are dialogues."""
+        return histories.index_fill(0, self.dialogues, 0.0)
+
     def popularity(self) -> Tensor:
-        """(I,) standardized logarithm of how often each item was recommended."""
-        return standardize(torch.log(self.counts + _UNSEEN)[None])[0]
+        """(I,) logarithm of how often dialogues recommend each item."""
+        return self._log(self.counts.sum(dim=0), self.viewed)
+
+    def popularity_by_source(self) -> Tensor:
+        """(K, I) the same in each source, to which a recommendation in another one counts less."""
+        return self._log(self.counts + _ELSEWHERE * self.counts.sum(dim=0), self.viewed)
 
     def rarer(self, chosen: Tensor) -> Tensor:
-        """(B,) what the popularity of the targets of chosen cases loses if the case itself is not counted: otherwise what was
-        recommended once would seem worth recommending."""
-        counts = self.counts[self.targets[chosen]]
-        spread = torch.log(self.counts + _UNSEEN).std(correction=0)
-        return (torch.log(counts - 1 + _UNSEEN) - torch.log(counts + _UNSEEN)) / spread.clamp(min=1e-8)
+        """(B,) what `popularity_by_source` of the targets of chosen cases loses if the case itself is not counted: otherwise
+        what was recommended once would seem worth recommending."""
+        source, target = self.source[chosen], self.targets[chosen]
+        with_it = self.counts[source, target] + _ELSEWHERE * self.counts.sum(dim=0)[target]
+        viewed = self.viewed[target]
+        return self._log(with_it - 1 - _ELSEWHERE, viewed) - self._log(with_it, viewed)
 
-    def histories(self) -> Tensor:
-        return histories_of(self.cases, self.n_items)
+    @staticmethod
+    def _log(counts: Tensor, viewed: Tensor) -> Tensor:
+        return torch.log(counts + _VIEWED * viewed + _UNSEEN)
 
-    def collaborate(self, sessions: Tensor, linear: Tensor, weight: float) -> Tensor:
+    def collaborate(self, histories: Tensor, linear: Tensor, weight: float) -> Tensor:
         """Set `base`, every case scored as if its own dialogue had not been seen, and return the weights for new dialogues.
 
         Args:
-            sessions: (U, I), 1 where a training dialogue mentions the item. linear: (I, I) weights of users without dialogues.
+            histories: (U, I) of all users. linear: (I, I) weights of users without dialogues.
             weight: of co-mention beside them.
 
         Returns:
-            (I, I)
+            (I, I), on the scale of logarithms of chances.
         """
+        sessions = histories[self.dialogues]
         counts, mentions = sessions.T @ sessions, sessions.sum(dim=0)
         counts.fill_diagonal_(0)
         self.base = torch.zeros(len(self), self.n_items)
@@ -119,65 +147,19 @@ class Conversations:
                 others = (counts[had] - own).clamp(min=0)
                 together = co_mention(others, mentions[had] - 1)
                 self.base[place] = (linear[had] + weight * together).sum(dim=0)
-        self.base = standardize(self.base)
-        return linear + weight * co_mention(counts, mentions)
+        lengths = torch.tensor([len(case.history) for case in self.cases]).reshape(len(self), 1)
+        self.base = shrunk(_EVIDENCE * self.base, lengths)
+        return _EVIDENCE * (linear + weight * co_mention(counts, mentions))
 
-    @torch.no_grad()
-    def remember(self, scorer: Scorer, vectors: Tensor) -> None:
-        """Set the scorer's `talk_items` to the mean of the talks before which each item was recommended, drawn towards zero where
-        there are few. vectors: (Q, D) of the talks."""
-        self.vectors = vectors
-        sums = torch.zeros(self.n_items, vectors.shape[1]).index_add(0, self.targets, vectors)
-        scorer.talk_items.copy_(sums / (self.counts + _PRIOR_TALKS)[:, None])
-
-    def likeness(self, scorer: Scorer, chosen: Tensor, vectors: Tensor, item_text: Tensor) -> Tensor:
-        """Standardized likeness (B, I) of chosen cases (B,) with fresh vectors (B, D), as if the case had not been remembered:
-        otherwise a talk would find its target by its own words."""
-        likeness = scorer.talk_likeness(vectors, item_text)
-        targets = self.targets[chosen]
-        device = likeness.device
-        of_target, seen = scorer.talk_items[targets.to(device)], self.counts[targets].to(device)[:, None] + _PRIOR_TALKS
-        without = (of_target * seen - self.vectors[chosen].to(device)) / (seen - 1).clamp(min=_PRIOR_TALKS)
-        asked = normalize(vectors + vectors @ scorer.talk_query, dim=1)
-        change = scorer.talk_memory * (asked * (without - of_target)).sum(dim=1)
-        rows = torch.arange(len(chosen), device=device)
-        return standardize(likeness.index_put((rows, targets.to(device)), change, accumulate=True))
-
-    def competitors(self, chosen: Sequence[int]) -> Tensor:
-        """(B, I) true for what the dialogue mentions beside the target: it is no wrong answer, or cannot be one."""
-        mask = torch.zeros(len(chosen), self.n_items, dtype=torch.bool)
+    def spared(self, chosen: Sequence[int]) -> Tensor:
+        """(B, I) true for what a target does not compete with: items of other sources, and what the dialogue mentions beside it,
+        which is no wrong answer, or cannot be one."""
+        mask = ~self.ranked[self.source[list(chosen)]]
         for position, number in enumerate(chosen):
             case = self.cases[number]
             mask[position, list(case.dialogue)] = True
             mask[position, case.target] = False
         return mask
-
-
-class TalkObjective(nn.Module):
-    """Softmax over the catalogue of what is recommended next, given the talk, the items mentioned in it, and popularity.
-
-    The weights of the three are learned with the rest, so that each learns what the others leave; serving's own are tuned on
-    validation.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.talk = nn.Parameter(torch.tensor(2.0))
-        self.popularity = nn.Parameter(torch.tensor(1.0))
-        self.history = nn.Parameter(torch.tensor(0.5))
-
-    def forward(
-        self, conversations: Conversations, scorer: Scorer, encoder: Encoder, chosen: Tensor, item_text: Tensor
-    ) -> Tensor:
-        """The mean cross-entropy of chosen cases (B,), a scalar. item_text: (I, D)."""
-        device = item_text.device
-        vectors = encoder.texts([conversations.talks[number] for number in chosen.tolist()])
-        alike = conversations.likeness(scorer, chosen, vectors, item_text)
-        targets = conversations.targets[chosen].to(device)
-        own = torch.zeros_like(alike).scatter(1, targets[:, None], conversations.rarer(chosen).to(device)[:, None])
-        base = conversations.base[chosen].to(device)
-        scores = self.talk * alike + self.popularity * (scorer.bias() + own) + self.history * base
-        return cross_entropy(scores.masked_fill(conversations.competitors(chosen.tolist()).to(device), -torch.inf), targets)
 
 
 def histories_of(cases: Sequence[Case], n_items: int) -> Tensor:

@@ -67,11 +67,12 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
 
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         """RecBole's valid metric, and how far up one critique in unseen words brings the held-out target."""
-        if not self.model.conversations:
+        if not self.model.talks:
             tune_mix(self.model, valid_data)
         if self.model.lessons:
             calibrate(self.model)
-        if self.model.conversations:
+        if self.model.talks:
+            self.model.talks.settle(self.model.scorer)
             dataset = self.train_data._dataset
             told: dict[str, float] = {}
             if judged := judged_turns(dataset, valid_data._dataset):
@@ -96,6 +97,6 @@ class LLMFBTrainer(SafeCheckpoints, Trainer):
         dataset = self.train_data._dataset
         self.model.heard.cutoff_us = dataset.cutoff_us(eval_data._dataset) if self.model.heard else None
         result = super().evaluate(eval_data, *args, **kwargs)
-        if self.model.conversations:
+        if self.model.talks:
             result |= judge_talk(self.model, cases_of(dataset, eval_data._dataset))
         return result

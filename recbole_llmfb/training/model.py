@@ -21,7 +21,6 @@ from recbole_llmfb.text.lexicon import Lexicon
 from recbole_llmfb.text.signals import Reader, ReadingHead
 from recbole_llmfb.text.titles import distinct_titles
 from recbole_llmfb.training.catalogue import Catalogue
-from recbole_llmfb.training.conversations import Conversations, TalkObjective, cases_of
 from recbole_llmfb.training.critic import Critic, is_critic_holdout
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
@@ -31,6 +30,7 @@ from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
 from recbole_llmfb.training.objectives import reading_loss, soft_wishes
 from recbole_llmfb.training.phrases import load_phrase_book
 from recbole_llmfb.training.stances import StanceLessons
+from recbole_llmfb.training.talk_objective import TalkObjective
 from recbole_llmfb.training.tuning import TunedEncoder
 from recbole_llmfb.training.word_features import shared_words
 
@@ -59,7 +59,10 @@ class LLMFB(GeneralRecommender):
         )
         self.catalogue = replace(self.catalogue, texts=tuple(map(self.encoder.beginning, self.catalogue.texts)))
         attributes = self.catalogue.attributes
-        self.hears_talk = len(dataset.talk) > 0
+        self.talks = TalkObjective.of(dataset, self.histories) if len(dataset.talk) else None
+        dialogues = self.talks.conversations.dialogues if self.talks else torch.zeros(0, dtype=torch.long)
+        everybody = torch.arange(1, self.n_users)
+        self.people = everybody[~torch.isin(everybody, dialogues)]  # users who are no dialogues
         self.scorer = Scorer(self._shape(), autoencoder_drop=config["autoencoder_drop"], factor_ridge=config["factor_ridge"])
         labelled = read_labels(config["labelled_texts"] or ())
         self.stances = StanceLessons(labelled) if labelled else None
@@ -73,12 +76,6 @@ class LLMFB(GeneralRecommender):
         )  # its logarithm; scores are no logits, and only training needs them to be
         self.random = np.random.default_rng(config["seed"])
         self.items_per_step = int(_ITEMS_SHARE * config["encoder_texts_per_step"])
-        self.conversations = Conversations(cases_of(dataset, dataset), self.n_items - 1) if self.hears_talk else None
-        if self.conversations:
-            self.talk_objective = TalkObjective()
-        dialogues = self.conversations.dialogues if self.conversations else torch.zeros(0, dtype=torch.long)
-        everybody = torch.arange(1, self.n_users)
-        self.people = everybody[~torch.isin(everybody, dialogues)]  # users who are no dialogues
         self._prepare(getattr(dataset, "item_factors", None))
 
     def _shape(self) -> Shape:
@@ -95,8 +92,8 @@ class LLMFB(GeneralRecommender):
             rank=config["rank"],
             hidden=config["autoencoder_hidden"] if "autoencoder" in config["collaborative"] else 0,
             n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
-            talk=int(self.hears_talk),
-            linear=int("linear" in config["collaborative"] or self.hears_talk),
+            talk=len(self.talks.conversations.sources) if self.talks else 0,
+            linear=int("linear" in config["collaborative"] or bool(self.talks)),
         )
 
     def _prepare(self, item_factors: Tensor | None) -> None:
@@ -106,13 +103,16 @@ class LLMFB(GeneralRecommender):
             scorer.factors[:, : item_factors.shape[1]] = item_factors
         scorer.membership.copy_(torch.from_numpy(self.catalogue.membership).float())
         popularity = standardize(torch.log1p(self.histories.sum(dim=0))[None])[0]
-        if self.conversations:
-            popularity = self.conversations.popularity()
-            self.encoder.keep(self.conversations.talks, dtype=torch.float16)
+        if self.talks:
+            popularity = self.talks.conversations.popularity()
+            scorer.popularity.requires_grad_(False)
+            self.encoder.keep(self.talks.conversations.talks, dtype=torch.float16)
         with torch.no_grad():
             scorer.popularity.copy_(popularity)
         scorer.mix.copy_(torch.tensor([1.0 if form in self.options["collaborative"] else 0.0 for form in FORMS] + [0.1, 0.02]))
         self.encode_catalogue()
+        if self.talks:
+            scorer.talk.text.copy_(scorer.item_text)
         self.base = torch.zeros_like(self.histories)
         self.shared_words = shared_words(self.catalogue.documents) if self.options["linear_word_weight"] else None
         if "linear" in self.options["collaborative"]:
@@ -162,19 +162,16 @@ class LLMFB(GeneralRecommender):
 
     def _apart(self) -> Tensor:
         """Histories (U, I) of the users who are no dialogues: sessions of a handful of items count by co-mention."""
-        if not self.conversations:
-            return self.histories
-        return self.histories.index_fill(0, self.conversations.dialogues, 0.0)
+        return self.talks.conversations.without_dialogues(self.histories) if self.talks else self.histories
 
     def fit_linear(self) -> None:
         scorer = self.scorer
         histories, side = self._apart(), (scorer.item_text, scorer.membership, self._linear_options(), self.shared_words)
         weights = torch.zeros_like(scorer.linear)
-        if histories.any() or not self.conversations:
+        if histories.any() or not self.talks:
             weights = fit_linear(histories, *side)
-        if self.conversations:
-            weight = self.options["linear_talk_weight"]
-            weights = self.conversations.collaborate(self.histories[self.conversations.dialogues], weights, weight)
+        if self.talks:
+            weights = self.talks.conversations.collaborate(self.histories, weights, self.options["linear_talk_weight"])
         scorer.linear.copy_(weights)
 
     @torch.no_grad()
@@ -187,8 +184,6 @@ class LLMFB(GeneralRecommender):
         if texts:
             self.scorer.item_text.copy_(torch.where(rows[:, None] >= 0, vectors[rows.clamp(min=0)], 0.0))
         self.head.names.copy_(self.encoder.embed(list(self.catalogue.attributes)))
-        if self.conversations:
-            self.conversations.remember(self.scorer, self.encoder.embed(self.conversations.talks))
 
     def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
         """Losses of a batch of interactions: histories rebuilt, targets ranked with and without critique, clauses read."""
@@ -202,18 +197,13 @@ class LLMFB(GeneralRecommender):
             chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
             reading, critiqued = self._lesson_losses(chosen)
             losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
-        if self.conversations and config["talk_cases_per_step"]:
-            losses.append(config["loss_weight_talk"] * self._talk_loss(self.conversations))
+        if self.talks and config["talk_cases_per_step"]:
+            cases = torch.randperm(len(self.talks.conversations))[: config["talk_cases_per_step"]]
+            losses.append(config["loss_weight_talk"] * self.talks(self.scorer, self.encoder, cases))
         if self.stances:
             rows = self.stances.drawn(config["labelled_texts_per_step"])
             losses.append(config["loss_weight_stance"] * self.stances.loss(self.encoder, self.head, rows))
         return tuple(losses)
-
-    def _talk_loss(self, conversations: Conversations) -> Tensor:
-        chosen = torch.randperm(len(conversations))[: self.options["talk_cases_per_step"]]
-        items = self._fresh_items(conversations.targets[chosen].to(self.device))
-        loss: Tensor = self.talk_objective(conversations, self.scorer, self.encoder, chosen, items)
-        return loss
 
     def _ranking_loss(self, interaction: Any) -> Tensor:
         """Softmax over the catalogue without critics; trains the text part and the popularity prior.
@@ -222,8 +212,7 @@ class LLMFB(GeneralRecommender):
         """
         users, rows = interaction[self.USER_ID], interaction[self.ITEM_ID] - 1
         histories, others = self._without_target(users, rows)
-        bias = self.scorer.bias().detach() if self.conversations else self.scorer.bias()
-        scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + bias
+        scores = self._base(users) + self.scorer.text(histories, self._fresh_items(rows)) + self.scorer.bias()
         if self.heard.has_wishes:
             times = self.heard.interaction_time_us[interaction[ROW_ID].cpu().numpy()]
             scores = scores + self.scorer.feedback(self._heard_before(users, times), len(users))

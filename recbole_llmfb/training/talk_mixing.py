@@ -17,20 +17,21 @@ from recbole_llmfb.text.talk import as_talk, last_words
 from recbole_llmfb.training.conversations import Case, histories_of
 
 TALK_GAIN = "talk_gain"
-CASES = 250  # more of them are sampled: reading a talk costs as much as its clauses
+CASES = 600  # more of them are sampled: reading a talk costs as much as its clauses
 _ROUNDS = 3
 _CUT = 10
-_LEAST_GAIN = 1e-6
+_LEAST_GAIN = 5e-4
 _GRIDS = {
-    "linear": (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0),
-    "autoencoder": (0.0, 0.1, 0.25, 0.5, 1.0),
-    "text": (0.0, 0.05, 0.1, 0.2, 0.4),
-    "bias": (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
-    "talk": (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0),
-    "wanted": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0),
-    "unwanted": (0.25, 0.5, 1.0, 2.0, 4.0, 6.0),
+    "linear": (0.0, 0.25, 0.5, 0.75, 1.25, 1.5, 2.0),
+    "talk": (0.7, 0.85, 1.2, 1.4, 1.7),
+    "bias": (0.7, 0.85, 1.2, 1.4),
+    "wanted": (0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0),
+    "unwanted": (0.5, 1.0, 2.0, 4.0),
+    "text": (0.0, 0.1, 0.2, 0.4),
+    "autoencoder": (0.0, 0.1, 0.25, 0.5),
 }
-_START = {"linear": 0.5, "autoencoder": 0.0, "text": 0.0, "bias": 1.0, "talk": 2.0, "wanted": 0.5, "unwanted": 0.5}
+_LEARNED = frozenset(("linear", "bias"))  # their grids are multiples of what was learned
+_START = {"linear": 1.0, "talk": 1.0, "bias": 1.0, "wanted": 0.5, "unwanted": 1.0, "text": 0.0, "autoencoder": 0.0}
 
 
 class TalkReader:
@@ -85,11 +86,13 @@ def parts_of(scorer: Scorer, histories: Tensor, wishes: Wishes | None) -> dict[s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stand:
-    """Cases as tensors: targets (Q,), histories (Q, I), share (Q,) that sums to 1, every source counting alike."""
+    """Cases as tensors: targets (Q,), histories (Q, I), hidden (Q, I) what is not ranked, share (Q,) that sums to 1, every source
+    counting alike."""
 
     histories: Tensor
     wishes: Wishes | None
     targets: Tensor
+    hidden: Tensor
     share: Tensor
 
     @classmethod
@@ -103,11 +106,12 @@ class _Stand:
             histories_of(chosen, n_items).to(device),
             wishes and wishes.to(device),
             torch.tensor([case.target for case in chosen], device=device),
+            unranked(chosen, model.talks.conversations.catalogues).to(device),
             source_weights([case.source for case in chosen]).to(device),
         )
 
     def ranks(self, scores: Tensor) -> Tensor:
-        return ranks_of(scores, self.targets, self.histories > 0)
+        return ranks_of(scores, self.targets, self.hidden)
 
     def gain(self, scores: Tensor) -> float:
         return float((self.share / torch.log2(1.0 + self.ranks(scores))).sum())
@@ -115,11 +119,15 @@ class _Stand:
 
 @torch.no_grad()
 def tune_talk(model: Any, cases: Sequence[Case]) -> None:
-    """Set `mix`, `feedback_scale` and `talk_scale` of the model's scorer, coordinate by coordinate, to what brings the targets of
-    `cases` furthest up: the mean of 1 / log2(1 + rank) over the whole catalogue, every source counting alike."""
+    """Set `mix`, `feedback_scale` and `talk_scale` of the model's scorer, coordinate by coordinate from what was learned on, to
+    what brings the targets of `cases` furthest up: the mean of 1 / log2(1 + rank) over the catalogue of their source, every
+    source counting alike."""
     stand = _Stand.of(model, cases)
     scorer = model.scorer
     parts = parts_of(scorer, stand.histories, stand.wishes)
+    learned = {"linear": float(scorer.mix[0]), "bias": float(scorer.mix[4])}
+    for name in _LEARNED:
+        parts[name] = learned[name] * parts[name]
 
     def gain(weights: Mapping[str, float]) -> float:
         total = torch.zeros_like(stand.histories)
@@ -127,17 +135,19 @@ def tune_talk(model: Any, cases: Sequence[Case]) -> None:
             total.add_(parts[name], alpha=weight)
         return stand.gain(total)
 
+    used = [name for name in _GRIDS if name != "autoencoder" or name in model.options["collaborative"]]
     best = dict(_START)
     reached = gain(best)
     for _ in range(_ROUNDS):
         before = reached
-        for name, grid in _GRIDS.items():
-            for value in grid:
+        for name in used:
+            for value in _GRIDS[name]:
                 if (tried := gain(best | {name: value})) > reached + _LEAST_GAIN:
                     best, reached = best | {name: value}, tried
         if reached == before:
             break
-    scorer.mix.copy_(torch.tensor([best["linear"], 0.0, best["autoencoder"], best["text"], best["bias"]]))
+    linear, bias = (best[name] * learned[name] for name in ("linear", "bias"))
+    scorer.mix.copy_(torch.tensor([linear, 0.0, best["autoencoder"], best["text"], bias]))
     scorer.feedback_scale.copy_(torch.tensor([best["wanted"], best["unwanted"]]))
     scorer.talk_scale.fill_(best["talk"])
 
@@ -159,6 +169,12 @@ def ranks_of(scores: Tensor, targets: Tensor, hidden: Tensor, *, lost: bool = Fa
     goal = scores.gather(1, targets[:, None])
     ranks = 1.0 + ((scores > goal) & ~hidden).sum(dim=1)
     return torch.where(hidden.gather(1, targets[:, None])[:, 0], float(scores.shape[1]), ranks) if lost else ranks
+
+
+def unranked(cases: Sequence[Case], catalogues: Mapping[str, Tensor]) -> Tensor:
+    """(Q, I) true for what is not ranked: the items mentioned before, and those of other sources (see `source_catalogues`)."""
+    mentioned = histories_of(cases, len(catalogues[""])) > 0
+    return mentioned | ~torch.stack([catalogues.get(case.source, catalogues[""]) for case in cases])
 
 
 def source_weights(sources: Sequence[str]) -> Tensor:

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,14 @@ from recbole_llmfb.text.encoder import Encoder, Tokens
 
 _REMEDY = "choose frozen, top:<n> (such as top:2), lora or full"
 _BATCH = 64
+
+
+class _Kept(dict[str, Tensor]):
+    """What untrained layers make of texts."""
+
+
+_KEPT: WeakValueDictionary[tuple[str, int, int], _Kept] = WeakValueDictionary()
+"""By the encoder's weights, the number of layers and of tokens. Folds of one run share it, and it goes with the last encoder."""
 
 
 class TunedEncoder(Encoder):
@@ -30,7 +39,6 @@ class TunedEncoder(Encoder):
             ConfigError: an unknown mode, or more top layers than the encoder has.
         """
         super().__init__(encoder.model, encoder.tokenizer, max_tokens=encoder.max_tokens)
-        self._below: dict[str, Tensor] = {}
         self.model.set_attn_implementation("eager")  # fused kernels train slower on texts as short as wishes
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
@@ -47,6 +55,7 @@ class TunedEncoder(Encoder):
             self.trained_from = len(layers) - (0 if mode == "frozen" else _top(mode, len(layers)))
             for layer in layers[self.trained_from :]:
                 layer.requires_grad_(True)
+        self._below = _KEPT.setdefault((encoder.fingerprint(), self.trained_from, self.max_tokens), _Kept())
 
     @property
     def tuned(self) -> bool:

@@ -256,15 +256,17 @@ def test_rated_item_moves_itself_most(seed: int, item: int) -> None:
 def test_a_talk_is_signed_and_moves_by_its_own_scale_alone() -> None:
     torch.manual_seed(0)
     scorer = Scorer(Shape(ITEMS, 2, WIDTH, rank=4, hidden=4, talk=1)).eval()
-    scorer.item_text.copy_(torch.nn.functional.normalize(torch.randn(ITEMS, WIDTH), dim=1))
+    scorer.talk.text.copy_(torch.nn.functional.normalize(torch.randn(ITEMS, WIDTH), dim=1))
     vector = torch.nn.functional.normalize(torch.randn(1, WIDTH), dim=1)
     one, none = torch.ones(1), torch.zeros(1)
     talk = Wishes(torch.tensor([0]), one, torch.zeros(1, 2), torch.zeros(1, ITEMS), vector, none, torch.tensor([True]))
-    assert not scorer.feedback(talk, 1).any()  # its scale is zero until it is tuned
+    scorer.talk_scale.fill_(0.0)
+    assert not scorer.feedback(talk, 1).any()
     scorer.talk_scale.fill_(2.0)
     with torch.no_grad():
         part = scorer.feedback(talk, 1)[0]
-    torch.testing.assert_close(part, 2 * standardize(vector @ scorer.item_text.T)[0])
+        likeness = 10 * vector @ scorer.talk.text.T  # before anything is learned
+    torch.testing.assert_close(part, 2 * (likeness - likeness.mean())[0])
     assert part.min() < 0 < part.max()
     scorer.feedback_scale.fill_(0.0)
     with torch.no_grad():

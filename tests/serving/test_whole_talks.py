@@ -60,7 +60,7 @@ def test_a_talk_without_a_wish_changes_nothing(talking: Bundle, text: str) -> No
 
 def test_a_talk_adds_to_what_its_clauses_say(talking: Bundle, recommender: Recommender) -> None:
     assert scores(Recommender(talking), text="I love even stones") != scores(recommender, text="I love even stones")
-    assert scores(Recommender(talking), history=["stone-1"]) == scores(recommender, history=["stone-1"])
+    assert not any(place.parts["feedback"] for place in Recommender(talking).rank(history=["stone-1"]).items)
 
 
 def test_a_longer_talk_than_a_feedback_s_is_heard_by_its_last_words(talking: Bundle) -> None:

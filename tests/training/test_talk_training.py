@@ -1,6 +1,7 @@
 """Laws of training on dialogues: they are held out as a whole, nothing of them leaks, talks are learned, serving hears them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from talks import DIALOGUES, NAME, WORDS, talk_settings, write_talks  # type: ignore[import-not-found]  # beside this file
 
 from recbole_llmfb.errors import ConfigError
-from recbole_llmfb.ranking.collaborative import co_mention, standardize
+from recbole_llmfb.ranking.collaborative import co_mention, shrunk
 from recbole_llmfb.ranking.fusion import Scorer, Shape
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.text.talk import as_talk
@@ -20,7 +21,8 @@ from recbole_llmfb.training.conversations import Case, Conversations, cases_of, 
 from recbole_llmfb.training.dialogue_split import TEST, DialogueSplit
 from recbole_llmfb.training.quick_start import Experiment, prepare, run_recbole_llmfb
 from recbole_llmfb.training.run_log import close_log
-from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, source_weights
+from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, source_weights, unranked
+from recbole_llmfb.training.talk_objective import TalkObjective
 
 CASES = [Case(1, "sea", (), 0, (0, 2)), Case(1, "more sea", (0,), 2, (0, 2)), Case(2, "war", (3,), 0, (3, 0))]
 
@@ -102,52 +104,67 @@ def test_a_case_knows_what_was_said_and_mentioned_in_earlier_turns(ready: Callab
     assert first.dialogue == second.dialogue == (first.target, second.target) and first.source == "talk"
 
 
-def test_histories_and_competitors_are_those_of_the_dialogue() -> None:
-    conversations = Conversations(CASES, 4)
+SESSIONS = torch.tensor([[0.0, 0, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]])
+EVERYTHING = {"": torch.ones(4, dtype=torch.bool)}
+
+
+def conversations(cases: list[Case] = CASES, catalogues: dict[str, torch.Tensor] = EVERYTHING) -> Conversations:
+    return Conversations(cases, catalogues, SESSIONS)
+
+
+def test_histories_and_counts_are_those_of_the_dialogue() -> None:
     assert histories_of(CASES, 4).tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
-    assert conversations.competitors([0, 1, 2]).tolist() == [
+    assert conversations().counts.tolist() == [[2, 0, 1, 0]]
+
+
+def test_a_target_competes_with_its_source_but_for_what_the_dialogue_mentions() -> None:
+    assert conversations().spared([0, 1, 2]).tolist() == [
         [False, False, True, False], [True, False, False, False], [False, False, False, True]
     ]  # fmt: skip
-    assert conversations.counts.tolist() == [2, 0, 1, 0]
+    cases = [replace(case, source="a") for case in CASES[:2]] + [replace(CASES[2], source="b")]
+    known = {**EVERYTHING, "a": torch.tensor([True, False, True, False])}
+    assert conversations(cases, known).spared([0, 2]).tolist() == [[False, True, True, True], [False, False, False, True]]
 
 
 # What a case itself must not help to learn
 
 
-def scorer_for(vectors: torch.Tensor) -> Scorer:
-    torch.manual_seed(0)
-    scorer = Scorer(Shape(4, 0, vectors.shape[1], rank=2, hidden=2, talk=1))
-    scorer.item_text.copy_(torch.randn(4, vectors.shape[1]))
-    return scorer
-
-
-def test_a_case_is_scored_as_if_it_had_not_been_remembered() -> None:
-    vectors = torch.nn.functional.normalize(torch.randn(3, 5, generator=torch.Generator().manual_seed(1)), dim=1)
-    conversations, scorer = Conversations(CASES, 4), scorer_for(vectors)
-    conversations.remember(scorer, vectors)
-    with torch.no_grad():
-        seen = conversations.likeness(scorer, torch.tensor([2]), vectors[2:], scorer.item_text)
-        without = Conversations(CASES[:2], 4)
-        other = scorer_for(vectors)
-        without.remember(other, vectors[:2])
-        torch.testing.assert_close(seen[0], standardize(other.talk_likeness(vectors[2:]))[0])
-
-
 def test_popularity_of_a_case_does_not_count_the_case() -> None:
-    conversations = Conversations(CASES, 4)
-    raw = torch.log(conversations.counts + 0.5)
-    expected = torch.log((conversations.counts[torch.tensor([0, 2])] - 1) + 0.5) - raw[torch.tensor([0, 2])]
-    torch.testing.assert_close(conversations.rarer(torch.tensor([0, 1])), expected / raw.std(correction=0))
+    cases = [replace(CASES[0], source="a"), replace(CASES[1], source="b"), replace(CASES[2], source="a")]
+    whole, elsewhere = conversations(cases), [replace(CASES[2], source="a", target=1), replace(CASES[1], source="b", target=3)]
+    for place, case in enumerate(cases):
+        others = conversations([*cases[:place], *cases[place + 1 :], *elsewhere])
+        change = others.popularity_by_source() - whole.popularity_by_source()
+        rarer = whole.rarer(torch.tensor([place]))
+        torch.testing.assert_close(rarer[0], change[whole.sources.index(case.source), case.target])
 
 
 def test_co_mention_of_a_case_does_not_count_its_dialogue() -> None:
-    sessions = torch.tensor([[1.0, 0, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]])
-    conversations, linear = Conversations(CASES, 4), torch.zeros(4, 4)
-    weights = conversations.collaborate(sessions, linear, 1.0)
+    talked, linear = conversations(), torch.zeros(4, 4)
+    weights = talked.collaborate(SESSIONS, linear, 1.0)
     assert weights[0, 2] > 0 and not weights.diagonal().any()
-    torch.testing.assert_close(weights[0], co_mention(torch.tensor([0.0, 0, 1, 1]), torch.tensor(2.0)))
-    assert conversations.base[0].tolist() == [0, 0, 0, 0]  # nothing was mentioned before
-    torch.testing.assert_close(conversations.base[1], standardize(co_mention(torch.tensor([[0.0, 0, 0, 1]]), torch.ones(1)))[0])
+    assert not talked.base[0].any()  # nothing was mentioned before
+    alone = co_mention(torch.tensor([[0.0, 0, 0, 1]]), torch.ones(1))
+    scale = weights[0, 2] / co_mention(torch.tensor([0.0, 0, 1, 1]), torch.tensor(2.0))[2]
+    torch.testing.assert_close(talked.base[1], shrunk(scale * alone, torch.ones(1, 1))[0])
+
+
+# What was learned is what is served
+
+
+def test_the_scorer_of_a_kind_of_dialogue_says_what_the_objective_learned() -> None:
+    torch.manual_seed(0)
+    cases = [replace(CASES[0], source="a"), replace(CASES[1], source="b"), replace(CASES[2], source="a")]
+    objective, scorer = TalkObjective(conversations(cases)), Scorer(Shape(4, 0, 5, rank=2, hidden=2, talk=2))
+    with torch.no_grad():
+        scorer.popularity.copy_(objective.conversations.popularity())
+        objective.weights["popularity"].copy_(torch.tensor([[-1.0], [2.0]]))
+        objective.bias.normal_()
+        scorer.talk.kind.weight.copy_(torch.tensor([[9.0, 0, 0, 0, 0], [-9.0, 0, 0, 0, 0]]))
+        objective.settle(scorer)
+        found = scorer.talk(torch.tensor([[1.0, 0, 0, 0, 0], [-1.0, 0, 0, 0, 0]])) + scorer.mix[4] * scorer.bias()
+        expected = objective.weight("popularity") * objective.counted + objective.bias
+    torch.testing.assert_close(found, expected - expected.mean(dim=1, keepdim=True))
 
 
 # No leak, and its twin
@@ -157,7 +174,13 @@ def learned_from(experiment: Experiment) -> dict[str, Any]:
     """Everything that training starts from, and the talks that it draws on."""
     model = experiment.model
     state = {name: value.clone() for name, value in model.scorer.state_dict().items()}
-    return state | {"talks": model.conversations.talks, "base": model.conversations.base, "histories": model.histories.clone()}
+    known = model.talks.conversations
+    return state | {
+        "talks": known.talks,
+        "base": known.base,
+        "counted": model.talks.counted,
+        "histories": model.histories.clone(),
+    }
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -192,7 +215,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
 def test_a_talk_finds_films_of_its_kind(trained: tuple[dict[str, Any], Path]) -> None:
     recommender = Recommender.load(trained[0]["bundle"])
     scorer = recommender.bundle.scorer()
-    likeness = scorer.talk_likeness(torch.from_numpy(recommender.embed([as_talk([words]) for words in WORDS])))
+    likeness = scorer.talk(torch.from_numpy(recommender.embed([as_talk([words]) for words in WORDS])))
     rows = torch.tensor([int(item.removeprefix("film")) % 2 for item in recommender.items["item"]])
     for kind in (0, 1):
         assert likeness[kind][rows == kind].mean() > likeness[kind][rows != kind].mean()
@@ -225,6 +248,12 @@ def test_ranks_leave_hidden_items_out_but_never_the_target() -> None:
     hidden = torch.tensor([[True, False, True], [False, True, False]])
     assert ranks_of(scores, torch.tensor([2, 0]), hidden).tolist() == [2, 2]
     assert ranks_of(scores, torch.tensor([2, 0]), hidden, lost=True).tolist() == [3, 2]
+
+
+def test_what_was_mentioned_and_what_other_sources_have_is_not_ranked() -> None:
+    known = {**EVERYTHING, "a": torch.tensor([True, True, False, True])}
+    cases = [replace(CASES[1], source="a"), replace(CASES[2], source="b")]
+    assert unranked(cases, known).tolist() == [[True, False, True, False], [False, False, False, True]]
 
 
 def test_every_source_weighs_alike() -> None:

@@ -149,3 +149,12 @@ def test_architecture_whose_layers_cannot_be_told_apart_is_frozen_or_trained_in_
     assert TunedEncoder(encoder, "full").tuned
     with pytest.raises(ConfigError, match="0 layers"):
         TunedEncoder(encoder, "top:1")
+
+
+def test_what_is_kept_is_shared_by_encoders_of_the_same_weights_alone(plain: Encoder) -> None:
+    first, same, deeper = TunedEncoder(plain, "top:1"), TunedEncoder(deepcopy(plain), "top:1"), TunedEncoder(plain, "top:2")
+    first.keep(TEXTS)
+    assert same._below is first._below and len(same._below) == len(TEXTS)
+    assert not deeper._below
+    train_a_little(first)
+    assert not TunedEncoder(Encoder(first.model, first.tokenizer), "top:1")._below

@@ -18,19 +18,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from recbole_llmfb.convert.conversations.dialogues import (
-    DIALOGUE_COLUMNS,
-    DIALOGUE_LOAD,
-    DIALOGUE_SETTINGS,
-    Dialogue,
-    Turn,
-    dialogue_rows,
-    merged,
-    with_movies,
-)
+from recbole_llmfb.convert.conversations.dialogues import Dialogue, Turn, merged
+from recbole_llmfb.convert.conversations.movie_dialogues import movie_dialogues, rows_of
 from recbole_llmfb.convert.conversations.turn_files import TURN_KEYS, names, short_name, turn_dialogues
 from recbole_llmfb.convert.lines import is_json
-from recbole_llmfb.convert.movies.movie_text import LACKS_TEXT, MOVIE_COLUMNS, MOVIE_SETTINGS, movie_row, read_movie_texts
+from recbole_llmfb.convert.movies.movie_text import LACKS_TEXT, movie_row, read_movie_texts
 from recbole_llmfb.convert.options import Options
 from recbole_llmfb.convert.reading import Record, csv_rows, document_entries, first_names, parse
 from recbole_llmfb.convert.report import Tally
@@ -58,8 +50,7 @@ class _Pair(Record):
 
 def inspired(source: Path, options: Options, tally: Tally) -> Tables:
     """See the module. Raises DataError for a source without a known file, or a malformed line."""
-    settings = {**MOVIE_SETTINGS, **DIALOGUE_SETTINGS}
-    return Tables({**DIALOGUE_COLUMNS, "item": MOVIE_COLUMNS}, _rows(source, options, tally), settings, DIALOGUE_LOAD)
+    return movie_dialogues(_rows(source, options, tally))
 
 
 def _format(path: Path) -> str | None:
@@ -75,10 +66,7 @@ def _rows(source: Path, options: Options, tally: Tally) -> Iterator[Row]:
     files = by_format(source, _format, tally, needs="INSPIRED's tables (.tsv), pairs (.json) or turns (.jsonl)")
     readers = {"tables": _tables, "turns": turn_dialogues, "pairs": _pairs}
     dialogues = (one for name, reader in readers.items() for path in files.get(name, ()) for one in reader(path, tally))
-    items: dict[str, None] = {}
-    for number, dialogue in with_movies(_distinct(dialogues, tally), tally):
-        yield from dialogue_rows(number, dialogue)
-        items.update(dict.fromkeys(item for turn in dialogue.turns for item in turn.items))
+    items = yield from rows_of(_distinct(dialogues, tally), tally)
     texts = read_movie_texts(options.text, tally)
     for item in items:
         name = split_name(item)

@@ -21,22 +21,12 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from recbole_llmfb.convert.conversations.dialogues import (
-    DIALOGUE_COLUMNS,
-    DIALOGUE_LOAD,
-    DIALOGUE_SETTINGS,
-    Dialogue,
-    Turn,
-    dialogue_rows,
-    merged,
-    with_movies,
-)
+from recbole_llmfb.convert.conversations.dialogues import Dialogue, Turn, merged
+from recbole_llmfb.convert.conversations.movie_dialogues import movie_dialogues, rows_of
 from recbole_llmfb.convert.conversations.turn_files import TURN_KEYS, names, short_name, turn_dialogues
 from recbole_llmfb.convert.lines import is_json
 from recbole_llmfb.convert.movies.movie_text import (
     LACKS_TEXT,
-    MOVIE_COLUMNS,
-    MOVIE_SETTINGS,
     MovieText,
     MovieTexts,
     movie_row,
@@ -81,8 +71,7 @@ class _Line(Record):
 
 def redial(source: Path, options: Options, tally: Tally) -> Tables:
     """See the module. Raises DataError for a source without dialogues, or a malformed line."""
-    settings = {**MOVIE_SETTINGS, **DIALOGUE_SETTINGS}
-    return Tables({**DIALOGUE_COLUMNS, "item": MOVIE_COLUMNS}, _rows(source, options, tally), settings, DIALOGUE_LOAD)
+    return movie_dialogues(_rows(source, options, tally))
 
 
 def _format(path: Path) -> str | None:
@@ -97,11 +86,8 @@ def _format(path: Path) -> str | None:
 def _rows(source: Path, options: Options, tally: Tally) -> Iterator[Row]:
     files = by_format(source, _format, tally, needs="ReDial's JSON lines, turn files (.jsonl) or movies.json")
     catalogue = MovieTexts(text for path in files.get("movies", ()) for text in read_described(path, tally))
-    items: dict[str, None] = {}
-    for number, dialogue in with_movies(_dialogues(files, catalogue, tally), tally):
-        yield from dialogue_rows(number, dialogue)
-        items.update(dict.fromkeys(item for turn in dialogue.turns for item in turn.items))
-    yield from _items(list(items), catalogue, read_movie_texts(options.text, tally), tally)
+    items = yield from rows_of(_dialogues(files, catalogue, tally), tally)
+    yield from _items(items, catalogue, read_movie_texts(options.text, tally), tally)
 
 
 def _dialogues(files: dict[str, list[Path]], catalogue: MovieTexts, tally: Tally) -> Iterator[Dialogue]:
