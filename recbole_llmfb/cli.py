@@ -212,13 +212,15 @@ def benchmark_serving(
     results: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("results/serving.md"),
     size: Annotated[list[int] | None, typer.Option(help="Items of a catalogue; may be repeated.", min=1000)] = None,
     calls: Annotated[int, typer.Option(help="Timed answers of each catalogue.", min=10)] = 300,
+    kills: Annotated[int, typer.Option(help="How often the service is killed under load.", min=1)] = 20,
+    database: Annotated[list[str] | None, typer.Option(help="One more to be killed over, empty; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Time a bundle's answers, and write the table of ratios beside times."""
     from recbole_llmfb.evaluation.serving import benchmark_serving as measure
     from recbole_llmfb.evaluation.serving.benchmark import SIZES
 
-    report = measure(bundle, sizes=tuple(size) if size else SIZES, calls=calls)
+    report = measure(bundle, sizes=tuple(size) if size else SIZES, calls=calls, kills=kills, databases=database or ())
     results.parent.mkdir(parents=True, exist_ok=True)
     results.write_text(report.markdown(), encoding="utf-8")
     if as_json:

@@ -2,28 +2,23 @@
 
 import multiprocessing
 import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
 from typing import TypeVar
 
-import httpx
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from recbole_llmfb.bundle import load_bundle
-from recbole_llmfb.errors import LlmfbError
 from recbole_llmfb.evaluation.rendering import table
 from recbole_llmfb.evaluation.serving.answers import Answers, Times, measure_answers, measure_cross_encoder
+from recbole_llmfb.evaluation.serving.load import Kills, Load, measure_kills, measure_load
+from recbole_llmfb.evaluation.serving.process import running
 
 SIZES = (100_000, 1_000_000)
 _STARTS = 3
-_START_AT_MOST = 120.0
 Found = TypeVar("Found")
 
 
@@ -40,6 +35,8 @@ class ServingReport(BaseModel):
     answers: tuple[Answers, ...]
     cross_encoder: Times
     start_seconds: tuple[float, ...]
+    http: Load
+    kills: tuple[Kills, ...]
 
     def as_dict(self) -> dict[str, object]:
         return self.model_dump(mode="json")
@@ -53,6 +50,8 @@ class ServingReport(BaseModel):
         rows += [
             ["against a cross-encoder of the same size (random weights) re-ranking 100 candidates", ratio, "≥ 50 ×"],
             ["start of the service to ready", starts, "≤ 8 s"],
+            *_load_rows(self.http),
+            *(_kill_row(one) for one in self.kills),
         ]
         told = (
             f"Bundle {self.bundle}; {self.cores} cores, {self.threads} threads of torch, load {self.load:.1f} when it began"
@@ -62,11 +61,14 @@ class ServingReport(BaseModel):
         return f"# Serving\n\n`{command}`\n\n{told}.\n\n{table(['figure', 'measured', 'bar'], rows)}\n"
 
 
-def benchmark_serving(path: str | Path, *, sizes: tuple[int, ...] = SIZES, calls: int = 300) -> ServingReport:
+def benchmark_serving(
+    path: str | Path, *, sizes: tuple[int, ...] = SIZES, calls: int = 300, kills: int = 20, databases: Sequence[str] = ()
+) -> ServingReport:
     """Measure a bundle; its own encoder backend is used.
 
     Args:
         sizes: of the catalogues whose answers are timed. calls: timed answers of each.
+        kills: how often the service dies under load. databases: URLs over which it does beside a fresh SQLite.
 
     Raises:
         BundleError: as `load_bundle` does. LlmfbError: the service does not become ready.
@@ -80,6 +82,8 @@ def benchmark_serving(path: str | Path, *, sizes: tuple[int, ...] = SIZES, calls
         answers=tuple(_apart(measure_answers, bundle.path, size, calls=calls) for size in sizes),
         cross_encoder=_apart(measure_cross_encoder, bundle.path),
         start_seconds=tuple(_start(bundle.path) for _ in range(_STARTS)),
+        http=measure_load(bundle.path),
+        kills=_survivals(bundle.path, databases, kills),
     )
 
 
@@ -90,30 +94,13 @@ def _apart(work: Callable[..., Found], *args: object, **options: object) -> Foun
 
 
 def _start(path: Path) -> float:
-    """Seconds from the start of `recbole-llmfb serve` to its answer that it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with TemporaryDirectory() as folder, running(path, f"sqlite:///{folder}/feedback.db") as service:
+        return service.seconds
+
+
+def _survivals(path: Path, urls: Sequence[str], kills: int) -> tuple[Kills, ...]:
     with TemporaryDirectory() as folder:
-        database = f"sqlite:///{folder}/feedback.db"
-        command = [sys.executable, "-m", "recbole_llmfb", "serve", str(path), "--database", database, "--port", str(port)]
-        begin = monotonic()
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
-            try:
-                while not _is_ready(port):
-                    if service.poll() is not None or monotonic() - begin > _START_AT_MOST:
-                        raise LlmfbError(f"the service of {path} does not become ready: start it by hand and read its log")
-                    sleep(0.02)
-                return monotonic() - begin
-            finally:
-                service.terminate()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
+        return tuple(measure_kills(path, url, kills=kills) for url in (f"sqlite:///{folder}/feedback.db", *urls))
 
 
 def _rows(one: Answers) -> list[list[str]]:
@@ -126,3 +113,17 @@ def _rows(one: Answers) -> list[list[str]]:
         ["over the bare encoder", f"{one.over_encoder:.2f} × {encoder.p50:.1f} ms", "≤ 3.5 ×" if small else ""],
         ["memory at most", f"{one.memory_gib:.2f} GiB", "" if small else "≤ 2.5 GiB"],
     ]
+
+
+def _load_rows(load: Load) -> list[list[str]]:
+    times = load.answers
+    what = f"`POST /v1/feedback` with the new slate, {load.clients} clients, SQLite, one worker"
+    return [
+        [what, f"{load.per_second:.0f} requests/s, {load.errors} errors", "≥ 120 requests/s, 0 errors"],
+        ["its times", f"p50 {times.p50:.0f}, p99 {times.p99:.0f} ms of {times.calls}", "p99 ≤ 250 ms"],
+    ]
+
+
+def _kill_row(one: Kills) -> list[str]:
+    found = f"{one.kept} of {one.acknowledged} acknowledged feedbacks are in the log, {one.refolded} slates are made again alike"
+    return [f"SIGKILL under load, {one.kills} times, {one.database}", found, "all"]
