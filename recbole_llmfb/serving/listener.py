@@ -35,7 +35,7 @@ class Listener:
         self.catalogue, self.log = catalogue, log
         self.observer = observer or Unobserved()
         self._reader = bundle.reader(device=device)
-        self._fingerprint = _fingerprint(bundle)
+        self.fingerprint = _fingerprint(bundle)
         self._like = (len(bundle.attributes), self._reader.encoder.width)
         self.hears_talk = bool(bundle.manifest.shape.get("talk"))
         self._encoding = Lock()  # padding is a setting of the tokenizer, so that two threads must not use it at once
@@ -64,13 +64,13 @@ class Listener:
     def utterances(self, feedback: Sequence[Feedback], *, keep: bool = True) -> list[Utterance | None]:
         """What each feedback says, None for one without text. keep: the feedback is in the log; it need not be read again."""
         texts = {one.id: one.text for one in feedback if one.text is not None}
-        kept = {name: self.log.utterance(name, self._fingerprint) for name in texts}
+        kept = {name: self.log.utterance(name, self.fingerprint) for name in texts}
         read = {name: one for name, one in kept.items() if one is not None and one.reading.text == texts[name]}
         new = [name for name in texts if name not in read]
         for name, utterance in zip(new, self.read([texts[name] for name in new]) if new else (), strict=True):
             read[name] = utterance
             if keep:
-                self.log.keep_utterance(name, self._fingerprint, utterance)
+                self.log.keep_utterance(name, self.fingerprint, utterance)
         return [read.get(one.id) for one in feedback]
 
     def event(

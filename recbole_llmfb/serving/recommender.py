@@ -65,6 +65,11 @@ class Recommender:
         table["title"] = [self._catalogue.titles[item] for item in table["item"]]
         return table
 
+    @property
+    def reader(self) -> str:
+        """The fingerprint under which the log keeps what this bundle understood."""
+        return self._listener.fingerprint
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of texts by the bundle's encoder: (B, D), float32, unit length."""
         return self._listener.embed(checked_ids("texts", texts))

@@ -4,6 +4,7 @@ SQLite needs no set-up and belongs on a local disk. Its write-ahead log lets rea
 `synchronous=NORMAL` survives the death of the process, and `durable` (FULL) the loss of power as well.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,12 +65,14 @@ class Database:
             yield session
             session.commit()
 
-    def lock(self, session: Session, number: int) -> None:
-        """Wait until no other transaction holds this number, and hold it until the end of this one.
+    def lock(self, session: Session, kind: str, name: str) -> None:
+        """Wait until no other transaction holds this name of its kind, and hold it until the end of this one.
 
         SQLite's writers are alone without it.
         """
         if not self.is_sqlite:
+            digest = hashlib.blake2b(name.encode(), person=kind.encode(), digest_size=8).digest()
+            number = int.from_bytes(digest, "big", signed=True)
             session.connection().execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
     def check(self) -> None:
