@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recbole_llmfb.schema import MAX_TEXT, Time
+from recbole_llmfb.schema import Time
 from recbole_llmfb.serving.service.wire import MAX_ID, MAX_ITEMS, Id, Text, Wire
 from recbole_llmfb.serving.store.counts import Polarity
 from recbole_llmfb.serving.store.people import Kind
@@ -48,7 +48,7 @@ class FeedbackAsked(Wire):
     kind: Kind | None = None
     since: Since = None
     until: Until = None
-    contains: Text = Field("", max_length=MAX_TEXT, description="A part of the text, whatever the case of A to Z.")
+    contains: Text = Field("", description="A part of the text, whatever the case of A to Z.")
     polarity: Polarity | None = Field(None, description="What it says in sum.")
     limit: Limit = 50
     after: After = None

@@ -1,16 +1,20 @@
 """The log in a database: what `serving.log.Log` asks for, shared by all processes over the same database, and lasting."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from sqlalchemy import func
+from sqlalchemy import exists, func
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from recbole_llmfb.schema import Feedback, Reading, Slate, Undo
-from recbole_llmfb.serving.log import Entry, Said, Shown, check_undo, said_in, same_record
+from recbole_llmfb.ranking.preference import MAX_EVENTS
+from recbole_llmfb.schema import Feedback, Slate, Undo
+from recbole_llmfb.serving.log import Entry, Latest, Said, Shown, check_undo, said_in, same_record
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_understood, signal_row, storable
+from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_utterance, reading_rows, storable
 from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SignalRow, SlateRow
 from recbole_llmfb.serving.store.tombstones import TOMBSTONES, bury, forget, tombstone
 from recbole_llmfb.text.signals import Utterance
@@ -60,13 +64,33 @@ class SqlLog:
         stone = tombstone(session, user)
         return max(self._after.get(user, 0), stone.seq if stone else 0)
 
-    def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
+    def entries(self, user: str, *, after: int = 0, upto: int | None = None, at_most: int | None = None) -> Sequence[Entry]:
         storable({"user": user})
         query = select(FeedbackRow).where(col(FeedbackRow.user) == user, col(FeedbackRow.seq) > after)
         if upto is not None:
             query = query.where(col(FeedbackRow.seq) <= upto)
         with self.database.reading() as session:
-            return [as_entry(row) for row in session.exec(query.order_by(col(FeedbackRow.seq)))]
+            return [as_entry(row) for row in session.exec(query.order_by(col(FeedbackRow.seq)).limit(at_most))]
+
+    def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
+        """Two queries by index, whatever the length of the log: what was taken back is passed over without being read."""
+        storable({"user": user})
+        mine = [col(FeedbackRow.user) == user] + ([] if upto is None else [col(FeedbackRow.seq) <= upto])
+        with self.database.reading() as session:
+            seq = session.exec(select(func.max(FeedbackRow.seq)).where(*mine)).one() or 0
+            undo = aliased(FeedbackRow)
+            undone = exists().where(col(undo.undoes) == col(FeedbackRow.id), col(undo.seq) <= seq)
+            stands = (*mine, col(FeedbackRow.seq) <= seq, col(FeedbackRow.kind) != "undo", ~undone)
+            rows = session.exec(select(FeedbackRow).where(*stands).order_by(col(FeedbackRow.seq).desc()).limit(at_most)).all()
+        return Latest(seq, [said_in(as_entry(row)) for row in reversed(rows)])
+
+    def feedback(self, ids: Sequence[str]) -> Sequence[Feedback]:
+        found: dict[str, Feedback] = {}
+        with self.database.reading() as session:
+            for some in _parts(ids):
+                rows = session.exec(select(FeedbackRow).where(col(FeedbackRow.id).in_(some), col(FeedbackRow.kind) != "undo"))
+                found |= {row.id: said_in(as_entry(row)).feedback for row in rows}
+        return [found[name] for name in ids if name in found]
 
     def append_slate(self, shown: Shown) -> None:
         slate = shown.slate
@@ -96,25 +120,29 @@ class SqlLog:
             answers, exclude = (tuple(json.loads(value)) for value in (row.answers, row.exclude))
             return Shown(made, row.since, row.seq, answers, row.k, exclude, row.diversity)
 
-    def keep_utterance(self, feedback: str, reader: str, utterance: Utterance) -> None:
-        body = utterance.reading.model_dump_json(exclude={"text", "signals"})
-        signals = [signal_row(feedback, reader, place, one) for place, one in enumerate(utterance.understood)]
-        with self.database.writing() as session:
-            if session.get(FeedbackRow, feedback) is None or session.get(ReadingRow, (feedback, reader)) is not None:
-                return  # erased in the meantime, or another process was faster
-            session.add(ReadingRow(feedback=feedback, reader=reader, body=body))
-            session.add_all(signals)
+    def keep_utterances(self, reader: str, utterances: Mapping[str, Utterance]) -> None:
+        with suppress(IntegrityError), self.database.writing() as session:  # erased just now, or another process was faster
+            for some in _parts(sorted(utterances)):  # in one order, so that processes do not wait for each other in a circle
+                there = set(session.exec(select(FeedbackRow.id).where(col(FeedbackRow.id).in_(some))))
+                mine = (col(ReadingRow.feedback).in_(some), col(ReadingRow.reader) == reader)
+                kept = set(session.exec(select(ReadingRow.feedback).where(*mine)))
+                for name in some:
+                    if name in there and name not in kept:
+                        session.add_all(reading_rows(name, reader, utterances[name]))
 
-    def utterance(self, feedback: str, reader: str) -> Utterance | None:
+    def utterances(self, reader: str, feedback: Sequence[str]) -> Mapping[str, Utterance]:
+        found: dict[str, Utterance] = {}
         with self.database.reading() as session:
-            said, read = session.get(FeedbackRow, feedback), session.get(ReadingRow, (feedback, reader))
-            if said is None or said.text is None or read is None:
-                return None
-            of_reading = (col(SignalRow.feedback) == feedback, col(SignalRow.reader) == reader)
-            rows = session.exec(select(SignalRow).where(*of_reading).order_by(col(SignalRow.position))).all()
-            understood = tuple(as_understood(row, said.text) for row in rows)
-            signals = tuple(one.signal for one in understood)
-            return Utterance(Reading(text=said.text, signals=signals, **json.loads(read.body)), understood)
+            for some in _parts(feedback):
+                mine = (col(ReadingRow.feedback).in_(some), col(ReadingRow.reader) == reader)
+                asked = select(ReadingRow, FeedbackRow.text).join(FeedbackRow, col(FeedbackRow.id) == col(ReadingRow.feedback))
+                readings = session.exec(asked.where(*mine)).all()
+                of_reading = (col(SignalRow.feedback).in_(some), col(SignalRow.reader) == reader)
+                rows: dict[str, list[SignalRow]] = {}
+                for row in session.exec(select(SignalRow).where(*of_reading).order_by(col(SignalRow.position))):
+                    rows.setdefault(row.feedback, []).append(row)
+                found |= {one.feedback: as_utterance(one, rows.get(one.feedback, ()), text or "") for one, text in readings}
+        return found
 
     def erase(self, user: str, note: Callable[[Session, str], None] | None = None) -> int:
         """Forget what a user said, was understood to say, and was shown, and the keys that reach this user alone; a keyed hash of
@@ -140,3 +168,8 @@ class SqlLog:
         """Whether a bundle may not know this user any more."""
         with self.database.reading() as session:
             return tombstone(session, user) is not None
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Names in parts that one query takes."""
+    yield from (names[start : start + MAX_EVENTS] for start in range(0, len(names), MAX_EVENTS))

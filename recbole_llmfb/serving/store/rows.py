@@ -1,6 +1,7 @@
 """Rows of the tables as what they stand for, and back."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from recbole_llmfb.errors import UsageError
-from recbole_llmfb.schema import Feedback, Signal, Undo
+from recbole_llmfb.schema import Feedback, Reading, Signal, Undo
 from recbole_llmfb.serving.log import Entry
-from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow
-from recbole_llmfb.text.signals import Understood
+from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SignalRow
+from recbole_llmfb.text.signals import Understood, Utterance
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -28,7 +29,21 @@ def as_entry(row: FeedbackRow) -> Entry:
     return Entry(row.seq, said)
 
 
-def signal_row(feedback: str, reader: str, position: int, one: Understood) -> SignalRow:
+def reading_rows(feedback: str, reader: str, utterance: Utterance) -> list[ReadingRow | SignalRow]:
+    """What a reader made of a feedback."""
+    body = utterance.reading.model_dump_json(exclude={"text", "signals"})
+    signals = [_signal_row(feedback, reader, place, one) for place, one in enumerate(utterance.understood)]
+    return [ReadingRow(feedback=feedback, reader=reader, body=body), *signals]
+
+
+def as_utterance(reading: ReadingRow, signals: Sequence[SignalRow], text: str) -> Utterance:
+    """signals: in the order of their positions. text: the feedback's words."""
+    understood = tuple(as_understood(row, text) for row in signals)
+    told = json.loads(reading.body)
+    return Utterance(Reading(text=text, signals=tuple(one.signal for one in understood), **told), understood)
+
+
+def _signal_row(feedback: str, reader: str, position: int, one: Understood) -> SignalRow:
     signal = one.signal
     return SignalRow(
         feedback=feedback,
