@@ -1,4 +1,4 @@
-"""Commands that serve: `recbole-llmfb serve`."""
+"""Commands that serve, and that look after what a service keeps: `recbole-llmfb serve`, `backup` and `restore`."""
 
 import json
 from pathlib import Path
@@ -31,6 +31,26 @@ def serve(
     from recbole_llmfb.serving.service.running import Settings, run
 
     run(Settings(bundle, database, host, port, workers, durable, access), _tell)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file.")],
+    database: DatabaseUrl = DATABASE,
+) -> None:
+    """Copy an SQLite database to a file, also while a service writes to it, and check the copy."""
+    from recbole_llmfb.serving.store.backup import back_up
+
+    typer.echo(f"{file}: {back_up(database, file)} records of feedback, checked")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `backup` made.")],
+    database: DatabaseUrl = DATABASE,
+) -> None:
+    """Make an SQLite database of a copy. One that holds anything is left alone."""
+    from recbole_llmfb.serving.store.backup import restore as restore_from
+
+    typer.echo(f"{database}: {restore_from(file, database)} records of feedback, checked")
 
 
 def _tell(address: str) -> None:

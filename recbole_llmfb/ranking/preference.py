@@ -103,13 +103,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceState:
-    """`history`: rows of the items that the user has, oldest first. `events`: the latest feedback, in log order.
-    `known`: what older feedback was about.
+    """`history`: rows of the items that the user had before all feedback, oldest first. `events`: the latest feedback, in log
+    order.
     """
 
     history: tuple[int, ...] = ()
     events: tuple[Event, ...] = ()
-    known: tuple[int, ...] = ()
 
     @property
     def wishes(self) -> tuple[Wish, ...]:
@@ -124,19 +123,16 @@ class PreferenceState:
     @property
     def hidden(self) -> frozenset[int]:
         """Rows that a slate does not show: the history, and what the feedback was about."""
-        return frozenset((*self.all_items, *self.known, *(item for event in self.events for item in event.known)))
+        return frozenset((*self.all_items, *(item for event in self.events for item in event.known)))
 
 
 def fold(state: PreferenceState, events: Iterable[Event]) -> PreferenceState:
-    """The state after more events: at most the latest 500 are kept, items of older ones stay in the history, or known.
+    """The state after more events: the latest 500 count, and nothing of those before them, so that it is the same however much
+    came before.
 
     Of whole talks only the last one stays, because it holds the words of those before.
     """
-    every = _last_talk((*state.events, *events))
-    gone, kept = every[:-MAX_EVENTS], every[-MAX_EVENTS:]
-    history = tuple(dict.fromkeys((*state.history, *(item for event in gone for item in event.items))))
-    known = tuple(dict.fromkeys((*state.known, *(item for event in gone for item in event.known))))
-    return replace(state, history=history, events=kept, known=known)
+    return replace(state, events=_last_talk((*state.events, *events))[-MAX_EVENTS:])
 
 
 def _last_talk(events: tuple[Event, ...]) -> tuple[Event, ...]:

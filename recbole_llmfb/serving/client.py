@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from recbole_llmfb.serving.access.keys import Key, NewKey
     from recbole_llmfb.serving.access.principal import Principal, Scope
     from recbole_llmfb.serving.service.wire import ItemPage, Versions
-    from recbole_llmfb.serving.store.people import RecordPage, UserPage
+    from recbole_llmfb.serving.store.counts import Counts
+    from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
 
 _HERE = "http://127.0.0.1:8000"
 _COOKIES = ("llmfb_session", "__Host-llmfb_session")  # the service reads the one that fits its address
@@ -168,11 +169,23 @@ class Client:
 
         return self._get("/v1/users", UserPage, query=query, limit=limit, after=after)
 
-    def feedback(self, user: str, limit: int = 50, after: str | None = None) -> "RecordPage":
-        """What a user said, newest first."""
+    def feedback(self, user: str | None = None, limit: int = 50, after: str | None = None, **filters: Any) -> "RecordPage":
+        """What a user said, newest first; without one, what everybody said. filters: as the service's address has them."""
         from recbole_llmfb.serving.store.people import RecordPage
 
-        return self._get("/v1/feedback", RecordPage, user=user, limit=limit, after=after)
+        return self._get("/v1/feedback", RecordPage, user=user, limit=limit, after=after, **filters)
+
+    def slates(self, user: str, limit: int = 50, after: str | None = None) -> "SlatePage":
+        """What a user was shown, newest first."""
+        from recbole_llmfb.serving.store.people import SlatePage
+
+        return self._get("/v1/slates", SlatePage, user=user, limit=limit, after=after)
+
+    def counts(self, since: datetime | None = None, until: datetime | None = None, user: str | None = None) -> "Counts":
+        """How much was said on each day, by what it says in sum."""
+        from recbole_llmfb.serving.store.counts import Counts
+
+        return self._get("/v1/feedback/counts", Counts, since=_time(since), until=_time(until), user=user)
 
     def export(self, user: str) -> dict[str, Any]:
         """All that is stored of a user."""
@@ -180,7 +193,7 @@ class Client:
 
     def erase(self, user: str) -> int:
         """Forget a user for good. Returns how many records of feedback are gone."""
-        from recbole_llmfb.serving.service.wire import Erased
+        from recbole_llmfb.serving.service.wire_people import Erased
 
         return self._post("/v1/users/erase", Erased, {"user": user}).feedback
 
@@ -257,7 +270,11 @@ class Client:
 
 
 def _options(k: int, lang: Language, diversity: float, now: datetime | None) -> dict[str, Any]:
-    return {"k": k, "lang": lang, "diversity": diversity, "now": now.isoformat() if now else None}
+    return {"k": k, "lang": lang, "diversity": diversity, "now": _time(now)}
+
+
+def _time(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
 
 
 def _in_path(name: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from recbole_llmfb.bundle import Bundle
-from recbole_llmfb.ranking.preference import Event, Wish, rated, rating_weight, said, with_talk
+from recbole_llmfb.ranking.preference import MAX_EVENTS, Event, Wish, rated, rating_weight, said, with_talk
 from recbole_llmfb.schema import NEUTRAL_RATING, Feedback
 from recbole_llmfb.serving.batching import Batching
 from recbole_llmfb.serving.catalogue import Catalogue
@@ -42,7 +42,7 @@ class Listener:
         self.catalogue, self.log = catalogue, log
         self.observer = observer or Unobserved()
         self._reader = bundle.reader(device=device, backend=encoder_backend)
-        self._fingerprint = _fingerprint(bundle, encoder_backend)
+        self.fingerprint = _fingerprint(bundle, encoder_backend)
         self._like = (len(bundle.attributes), self._reader.encoder.width)
         self.hears_talk = bool(bundle.manifest.shape.get("talk"))
         self._encoding = Lock()  # padding is a setting of the tokenizer, so that two threads must not use it at once
@@ -71,13 +71,13 @@ class Listener:
     def utterances(self, feedback: Sequence[Feedback], *, keep: bool = True) -> list[Utterance | None]:
         """What each feedback says, None for one without text. keep: the feedback is in the log; it need not be read again."""
         texts = {one.id: one.text for one in feedback if one.text is not None}
-        kept = {name: self.log.utterance(name, self._fingerprint) for name in texts}
-        read = {name: one for name, one in kept.items() if one is not None and one.reading.text == texts[name]}
-        new = [name for name in texts if name not in read]
-        for name, utterance in zip(new, self.read([texts[name] for name in new]) if new else (), strict=True):
-            read[name] = utterance
-            if keep:
-                self.log.keep_utterance(name, self._fingerprint, utterance)
+        kept = self.log.utterances(self.fingerprint, list(texts)) if texts else {}
+        read = {name: one for name, one in kept.items() if one.reading.text == texts[name]}
+        unread = [name for name in texts if name not in read]
+        new = dict(zip(unread, self.read([texts[name] for name in unread]) if unread else (), strict=True))
+        if new and keep:
+            self.log.keep_utterances(self.fingerprint, new)
+        read |= new
         return [read.get(one.id) for one in feedback]
 
     def event(
@@ -110,13 +110,14 @@ class Listener:
         """The events of what was said, with all words until then as one more wish, where the bundle hears whole talks.
 
         Args:
-            said: the feedback of each event. earlier: what the user said before, oldest first.
+            said: the feedback of each event. earlier: what the user said before, oldest first; of all the latest 500 count.
         """
         if not self.hears_talk:
             return list(events)
 
         def vector(place: int) -> torch.Tensor:
-            texts = [one.text for one in (*earlier, *said[: place + 1]) if one.text is not None]
+            counted = [*earlier, *said[: place + 1]][-MAX_EVENTS:]
+            texts = [one.text for one in counted if one.text is not None]
             return torch.from_numpy(self.embed([as_talk(texts)])[0])
 
         return with_talk(events, vector)

@@ -1,14 +1,20 @@
 """The log of what users said and what they were shown: the truth from which every state is folded.
 
+What counts for a user at a place in the log (`seq`), and is folded in the order of the log, are the latest 500 feedbacks up to it
+that no undo up to it takes back (`Log.latest`). What was said, clicked, rated or named before those does not count any more: a
+state takes bounded time however long its user's log is. Where the bundle hears whole talks, a talk up to a feedback has the words
+of the latest 500 up to that one. What a bundle has learned counts through its histories, whatever became of it in the log.
+
 `Log` is what a recommender needs of it. `MemoryLog` lives as long as the process; a store with the same methods outlives it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple, Protocol
 
 from recbole_llmfb.errors import NotFoundError, UsageError
+from recbole_llmfb.ranking.preference import MAX_EVENTS
 from recbole_llmfb.schema import Feedback, Slate, Undo
 from recbole_llmfb.text.signals import Utterance
 
@@ -28,15 +34,26 @@ class Said(NamedTuple):
     feedback: Feedback
 
 
-def standing(entries: Iterable[Entry]) -> list[Said]:
-    """The feedback of a user's entries (all of them, in order) that was not taken back."""
-    entries = list(entries)
-    undone = {entry.feedback.undoes for entry in entries if isinstance(entry.feedback, Undo)}
-    return [
-        Said(entry.seq, entry.feedback)
-        for entry in entries
-        if isinstance(entry.feedback, Feedback) and entry.feedback.id not in undone
-    ]
+class Latest(NamedTuple):
+    """What counts at a place in a user's log. seq: of the last entry up to there, whatever its kind; 0 where there is none.
+    said: feedback that stands, oldest first."""
+
+    seq: int
+    said: Sequence[Said]
+
+
+def standing(entries: Sequence[Entry], at_most: int | None = None) -> list[Said]:
+    """The latest feedback of a user's entries (in order, up to some place) that was not taken back; all, unless `at_most`."""
+    undone: set[str] = set()
+    found: list[Said] = []
+    for entry in reversed(entries):  # what takes a feedback back comes after it
+        if len(found) == at_most:
+            break
+        if isinstance(entry.feedback, Undo):
+            undone.add(entry.feedback.undoes)
+        elif entry.feedback.id not in undone:
+            found.append(Said(entry.seq, entry.feedback))
+    return found[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +92,29 @@ class Log(Protocol):
         """
         ...
 
-    def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
-        """The user's entries with after < seq <= upto, in the order of seq."""
+    def entries(self, user: str, *, after: int = 0, upto: int | None = None, at_most: int | None = None) -> Sequence[Entry]:
+        """The user's entries with after < seq <= upto, in the order of seq; the first of them, where they are more."""
+        ...
+
+    def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
+        """What counts at the end of the user's log, or at a `seq`; see the top of this module."""
+        ...
+
+    def feedback(self, ids: Sequence[str]) -> Sequence[Feedback]:
+        """Feedback by its ids, in their order, taken back or not; without what is not there."""
         ...
 
     def append_slate(self, shown: Shown) -> None: ...
 
     def slate(self, slate: str) -> Shown | None: ...
 
-    def keep_utterance(self, feedback: str, reader: str, utterance: Utterance) -> None:
-        """Keep what a reader (a fingerprint) understood of a feedback. Derived: it may be dropped at any time."""
+    def keep_utterances(self, reader: str, utterances: Mapping[str, Utterance]) -> None:
+        """Keep what a reader (a fingerprint) understood of feedback, by its id. Derived: it may be dropped at any time."""
         ...
 
-    def utterance(self, feedback: str, reader: str) -> Utterance | None: ...
+    def utterances(self, reader: str, feedback: Sequence[str]) -> Mapping[str, Utterance]:
+        """What was kept of feedback, by its id."""
+        ...
 
     def is_erased(self, user: str) -> bool:
         """Whether a bundle may not know this user any more."""
@@ -126,11 +153,20 @@ class MemoryLog:
             self._by_id[record.id] = entry
             return entry
 
-    def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
+    def entries(self, user: str, *, after: int = 0, upto: int | None = None, at_most: int | None = None) -> Sequence[Entry]:
         with self._lock:
             start = self._after.get(user, 0)
             stop = None if upto is None else max(0, upto - start)
-            return self._entries.get(user, [])[max(0, after - start) : stop]
+            return self._entries.get(user, [])[max(0, after - start) : stop][:at_most]
+
+    def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
+        entries = self.entries(user, upto=upto)
+        return Latest(entries[-1].seq if entries else 0, standing(entries, at_most))
+
+    def feedback(self, ids: Sequence[str]) -> Sequence[Feedback]:
+        with self._lock:
+            found = [self._by_id[name].feedback for name in ids if name in self._by_id]
+        return [one for one in found if isinstance(one, Feedback)]
 
     def append_slate(self, shown: Shown) -> None:
         with self._lock:
@@ -140,13 +176,14 @@ class MemoryLog:
         with self._lock:
             return self._shown.get(slate)
 
-    def keep_utterance(self, feedback: str, reader: str, utterance: Utterance) -> None:
+    def keep_utterances(self, reader: str, utterances: Mapping[str, Utterance]) -> None:
         with self._lock:
-            self._utterances[feedback, reader] = utterance
+            self._utterances.update({(name, reader): utterance for name, utterance in utterances.items()})
 
-    def utterance(self, feedback: str, reader: str) -> Utterance | None:
+    def utterances(self, reader: str, feedback: Sequence[str]) -> Mapping[str, Utterance]:
         with self._lock:
-            return self._utterances.get((feedback, reader))
+            found = {name: self._utterances.get((name, reader)) for name in feedback}
+        return {name: utterance for name, utterance in found.items() if utterance is not None}
 
     def is_erased(self, user: str) -> bool:  # noqa: ARG002 (nobody is: it forgets everybody at its end)
         return False

@@ -20,14 +20,12 @@ from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Read
 from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_string, checked_text
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
-from recbole_llmfb.serving.log import Log, MemoryLog, Said, Shown, standing
+from recbole_llmfb.serving.log import Log, MemoryLog, Shown
 from recbole_llmfb.serving.observing import Observer, Unobserved, timed
-from recbole_llmfb.serving.recent import Recent
 from recbole_llmfb.serving.scoring import UserScorer
+from recbole_llmfb.serving.states import States
 from recbole_llmfb.text.encoder import Backend, Span
 from recbole_llmfb.text.talk import last_words
-
-_STATES_KEPT = 1024
 
 
 class Recommender:
@@ -62,7 +60,7 @@ class Recommender:
         )
         scorer = UserScorer(bundle.scorer().freeze(), half_life=bundle.half_life)
         self._slates = SlateMaker(scorer, self._catalogue, bundle.attributes, version=bundle.version, observer=self.observer)
-        self._states: Recent[str, tuple[int, PreferenceState]] = Recent(_STATES_KEPT)
+        self._states = States(bundle, self.log, self._listener, self.observer)
 
     @classmethod
     def load(
@@ -77,6 +75,11 @@ class Recommender:
         table = self.bundle.items[["item", "title", "text", "popularity"]].copy()
         table["title"] = [self._catalogue.titles[item] for item in table["item"]]
         return table
+
+    @property
+    def reader(self) -> str:
+        """The fingerprint under which the log keeps what this bundle understood."""
+        return self._listener.fingerprint
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of texts by the bundle's encoder: (B, D), float32, unit length."""
@@ -179,7 +182,7 @@ class Recommender:
         (utterance,) = self._listener.utterances([feedback], keep=False)
         live = self._live(feedback.user)[1]
         event = self._listener.event(feedback, utterance, without=without)
-        (event,) = self._listener.with_talk([event], [feedback], self._said_before(feedback))
+        (event,) = self._listener.with_talk([event], [feedback], self._states.said_before(feedback))
         state, before = _with(live, event), _with(live, Event(feedback.id, event.time))
         heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
         return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
@@ -245,10 +248,9 @@ class Recommender:
             raise UsageError(f"slate {slate!r} is not in the log: name one that `recommend` or `respond` gave")
         if made.bundle != self.bundle.version:
             raise UsageError(f"slate {slate!r} was made by bundle {made.bundle}, this is {self.bundle.version}: load that one")
-        entries = self.log.entries(made.user, upto=shown.seq)
-        state = self._fold(made.user, standing(entries))
-        before = self._fold(made.user, standing(entry for entry in entries if entry.seq <= shown.since))
-        said = [one.feedback for one in standing(entries) if one.feedback.id in shown.answers]
+        _, state = self._states.at(made.user, upto=shown.seq)
+        _, before = self._states.at(made.user, upto=shown.since)
+        said = self.log.feedback(shown.answers)
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now)
         unknown = self._listener.unknown(said)
@@ -264,42 +266,8 @@ class Recommender:
 
     @timed("fold")
     def _live(self, user: str) -> tuple[int, PreferenceState]:
-        """The user's state, and the `seq` of the last entry in it: what is kept, with what the log has since then."""
-        seq, state = self._states.get(user) or (0, None)
-        entries = self.log.entries(
-            user, after=seq - 1
-        )  # with the last that is in the state: where it is gone, the user was erased
-        if seq and (not entries or entries[0].seq != seq):
-            seq, state, entries = 0, None, self.log.entries(user)
-        entries = entries[1:] if seq else entries
-        self.observer.state(kept=state is not None)
-        if state is not None and any(isinstance(entry.feedback, Undo) for entry in entries):
-            state, entries = None, self.log.entries(user, upto=entries[-1].seq)  # what is taken back is in the state already
-        if state is None or entries:
-            state = self._fold(user, standing(entries), state)
-            seq = entries[-1].seq if entries else seq
-            self._states.put(user, (seq, state))
-        return seq, state
-
-    def _fold(self, user: str, said: Sequence[Said], state: PreferenceState | None = None) -> PreferenceState:
-        """The state after more feedback of the log; without a state, from the user's history in the bundle on."""
-        start = state
-        if start is None:
-            start = PreferenceState(() if self.log.is_erased(user) else self.bundle.histories.rows(user))
-        feedback = [one.feedback for one in said]
-        learned = self.bundle.manifest.watermark.get(user, 0)
-        events = [
-            self._listener.event(one.feedback, utterance, learned=one.seq <= learned)
-            for one, utterance in zip(said, self._listener.utterances(feedback), strict=True)
-        ]
-        earlier = self._said_before(feedback[0]) if feedback and state is not None else ()
-        return fold(start, self._listener.with_talk(events, feedback, earlier))
-
-    def _said_before(self, feedback: Feedback) -> Sequence[Feedback]:
-        """What the user said before a feedback, or until now if the log does not have it, where a whole talk counts."""
-        entries = self.log.entries(feedback.user) if self._listener.hears_talk else ()
-        seq = next((entry.seq for entry in entries if entry.feedback.id == feedback.id), None)
-        return [one.feedback for one in standing(entries) if seq is None or one.seq < seq]
+        """The user's state, and the `seq` of the last entry in it."""
+        return self._states.live(user)
 
     @timed("store")
     def _append(self, said: Sequence[Feedback]) -> list[Feedback]:

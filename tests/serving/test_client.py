@@ -78,6 +78,9 @@ def test_ids_hold_any_character(client: Client) -> None:
     client.undo(ODD, ODD)
     assert [one.standing for one in client.feedback(ODD).records] == [False, True, False]
     assert client.export(ODD)["user"] == ODD
+    assert [one.user for one in client.slates(ODD).slates] == [ODD, ODD]
+    assert sum(one.number for one in client.counts(user=ODD).counts) == 1
+    assert [one.feedback.id for one in client.feedback(kind="undo").records if one.feedback.user == ODD]
     assert client.erase(ODD) == 3 and client.feedback(ODD).records == ()
 
 

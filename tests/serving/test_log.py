@@ -69,6 +69,7 @@ def test_a_range_of_entries_has_both_its_bounds(log: Log) -> None:
         log.append(said(id=str(number)))
     assert [entry.seq for entry in log.entries("u", after=1, upto=3)] == [2, 3]
     assert [entry.seq for entry in log.entries("u", after=4)] == [5]
+    assert [entry.seq for entry in log.entries("u", after=1, at_most=2)] == [2, 3]
     assert log.entries("u", after=5) == [] and log.entries("u", upto=0) == []
 
 
@@ -148,6 +149,31 @@ def test_undo_of_what_is_not_there_or_not_the_users_is_refused(log: Log) -> None
     assert len(log.entries("u")) == 2 and log.entries("v") == []
 
 
+# -- what counts
+
+
+def test_what_counts_is_the_latest_that_stands_at_a_place(log: Log) -> None:
+    for number in range(1, 6):
+        log.append(said(id=f"{number}"))
+    log.undo(Undo(user="u", undoes="4", id="6"))
+    log.append(said("v", id="of another"))
+
+    def latest(**asked: int) -> tuple[int, list[str]]:
+        found = log.latest("u", **asked)
+        return found.seq, [one.feedback.id for one in found.said]
+
+    assert latest() == latest(upto=9) == (6, ["1", "2", "3", "5"])
+    assert latest(at_most=3) == (6, ["2", "3", "5"]), "what was taken back takes nobody's place"
+    assert latest(upto=5, at_most=3) == (5, ["3", "4", "5"]), "it was not taken back yet"
+    assert latest(upto=0) == (0, []) and log.latest("nobody") == (0, [])
+
+
+def test_feedback_comes_by_its_ids(log: Log) -> None:
+    given = [log.append(said(id=f"{number}")).feedback for number in range(3)]
+    log.undo(Undo(user="u", undoes="1", id="3"))
+    assert log.feedback(["2", "3", "nothing", "1"]) == [given[2], given[1]] and log.feedback([]) == []
+
+
 # -- slates and readings
 
 
@@ -164,19 +190,19 @@ def test_reading_comes_back_to_the_last_bit(log: Log) -> None:
     signal = Signal(span=(0, 14), text=text, kind="aspect", polarity=-1 / 3, strength=0.1, aspect="horror", item=None)
     aspects, vector = torch.rand(4), torch.rand(8)
     read = Utterance(Reading(text=text, signals=(signal,), language="en"), (Understood(signal, aspects, (3, 1), vector),))
-    assert log.utterance("1", "reader") is None
-    log.keep_utterance("1", "reader", read)
-    log.keep_utterance("1", "reader", read)
-    found = log.utterance("1", "reader")
-    assert found is not None and found.reading == read.reading and len(found.understood) == 1
+    assert log.utterances("reader", ["1"]) == {}
+    for _ in range(2):
+        log.keep_utterances("reader", {"1": read})
+    found = log.utterances("reader", ["2", "1"])["1"]
+    assert found.reading == read.reading and len(found.understood) == 1
     one = found.understood[0]
     assert one.signal == signal and one.items == (3, 1)
     assert torch.equal(one.aspects, aspects) and torch.equal(one.vector, vector)
-    assert log.utterance("1", "another reader") is None
+    assert log.utterances("another reader", ["1"]) == log.utterances("reader", []) == {}
 
 
 def test_a_reading_without_signals_is_remembered_with_its_reason(log: Log) -> None:
     log.append(said(text="hello", id="1"))
-    log.keep_utterance("1", "reader", Utterance(Reading(text="hello", reason="no wish was understood in this")))
-    found = log.utterance("1", "reader")
-    assert found is not None and found.reading.reason == "no wish was understood in this" and not found.understood
+    log.keep_utterances("reader", {"1": Utterance(Reading(text="hello", reason="no wish was understood in this"))})
+    found = log.utterances("reader", ["1"])["1"]
+    assert found.reading.reason == "no wish was understood in this" and not found.understood

@@ -154,6 +154,22 @@ def test_who_comes_back_after_erasure_is_counted_on(database: Database) -> None:
     assert log.append(said(id="back")).seq == 4
 
 
+@pytest.mark.parametrize("spoke", [False, True])
+def test_history_in_a_bundle_is_dropped_when_another_process_erases_its_user(url: str, bundle: Bundle, spoke: bool) -> None:
+    databases = [Database(url), Database(url)]
+    recommender, other = Recommender(bundle, SqlLog(databases[0])), SqlLog(databases[1])
+    user = bundle.histories.users[0]
+    if spoke:
+        recommender.respond(said(user), now=NOW)
+    history = {str(bundle.items["item"].iloc[row]) for row in bundle.histories.rows(user)}
+    assert history and not history & {place.item for place in recommender.recommend(user, k=100, now=NOW).items}
+    other.erase(user)
+    stranger = [(place.item, place.score) for place in recommender.recommend("a stranger", k=100, now=NOW).items]
+    assert [(place.item, place.score) for place in recommender.recommend(user, k=100, now=NOW).items] == stranger
+    for database in databases:
+        database.close()
+
+
 # -- faults
 
 

@@ -17,18 +17,20 @@ from recbole_llmfb.serving.service.logs import error_fields
 from recbole_llmfb.serving.service.metrics import Metrics
 from recbole_llmfb.serving.service.wire import BundleVersion
 from recbole_llmfb.serving.store import Database, SqlLog
+from recbole_llmfb.serving.store.people import People
 
 log = logging.getLogger("recbole_llmfb.service")
 _LOOK_SECONDS = 1.0
 
 
 class Served:
-    """What answers requests: a recommender over the database, and its catalogue for those who search it."""
+    """What answers requests: a recommender over the database, and its catalogue and its people for those who search them."""
 
     def __init__(self, bundle: Bundle, database: Database, metrics: Metrics) -> None:
         self.log = SqlLog(database, after=bundle.manifest.watermark)
         self.recommender = Recommender(bundle, self.log, observer=metrics)
         self.shelf = Shelf(bundle)
+        self.people = People(database, reader=self.recommender.reader, others=sorted(bundle.histories.users))
 
     @property
     def bundle(self) -> Bundle:

@@ -1,37 +1,67 @@
-"""Routes about people: who there is, what they said, all that is known of one, and forgetting one."""
+"""Routes about people: who there is, what they said and were shown, all that is known of one, and forgetting one."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlmodel import Session
 from starlette.responses import Response
 
+from recbole_llmfb.errors import AccessError
 from recbole_llmfb.serving.service.context import AnyService, AsOperator, AsUser, Current, as_json, check_reach
 from recbole_llmfb.serving.service.openapi import problems
-from recbole_llmfb.serving.service.wire import EraseBody, Erased, Found, Said, UserOnly
-from recbole_llmfb.serving.store.people import People, RecordPage, UserPage
+from recbole_llmfb.serving.service.wire import Found
+from recbole_llmfb.serving.service.wire_people import CountsAsked, EraseBody, Erased, FeedbackAsked, SlatesAsked, UserOnly
+from recbole_llmfb.serving.store.counts import Counts, count_feedback
+from recbole_llmfb.serving.store.export import export
+from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
 
 router = APIRouter(prefix="/v1", tags=["people"])
+_COUNTED = timedelta(days=30)
 
 
 @router.get("/feedback", operation_id="list_feedback", response_model=RecordPage, responses=problems())
-def list_feedback(asked: Annotated[Said, Query()], principal: AsUser, service: AnyService) -> Response:
-    """What a user said, newest first, undos among it; `standing` is what was not taken back."""
+def list_feedback(asked: Annotated[FeedbackAsked, Query()], principal: AsUser, current: Current) -> Response:
+    """What a user said, newest first, undos among it; `standing` is what was not taken back. Without `user`, what everybody said,
+    as it was recorded."""
+    if asked.user is not None:
+        check_reach(principal, asked.user)
+    elif not principal.may("operator"):
+        raise AccessError(403, "what everybody said is for operators: name the key's own `user`")
+    return as_json(current.people.feedback(**asked.model_dump()))
+
+
+@router.get("/feedback/counts", operation_id="count_feedback", response_model=Counts, responses=problems())
+def counts(
+    asked: Annotated[CountsAsked, Query()],
+    principal: AsOperator,  # noqa: ARG001
+    current: Current,
+    service: AnyService,
+) -> Response:
+    """How many feedbacks that stand were recorded on each day (UTC), by what they say in sum."""
+    until = asked.until or datetime.now(UTC)
+    since = asked.since or until - _COUNTED
+    return as_json(count_feedback(service.database, since, until, reader=current.recommender.reader, user=asked.user))
+
+
+@router.get("/slates", operation_id="list_slates", response_model=SlatePage, responses=problems())
+def list_slates(asked: Annotated[SlatesAsked, Query()], principal: AsUser, current: Current) -> Response:
+    """What a user was shown, newest first."""
     check_reach(principal, asked.user)
-    return as_json(People(service.database).feedback(asked.user, limit=asked.limit, after=asked.after))
+    return as_json(current.people.slates(**asked.model_dump()))
 
 
 @router.get("/users", operation_id="find_users", response_model=UserPage, responses=problems())
-def find_users(asked: Annotated[Found, Query()], principal: AsOperator, service: AnyService) -> Response:  # noqa: ARG001
-    """Users by a part of their id."""
-    return as_json(People(service.database).users(asked.query, limit=asked.limit, after=asked.after))
+def find_users(asked: Annotated[Found, Query()], principal: AsOperator, current: Current) -> Response:  # noqa: ARG001
+    """Users by a part of their id: who said something, and whom the bundle knows."""
+    return as_json(current.people.users(**asked.model_dump()))
 
 
 @router.post("/users/erase", operation_id="erase_user", response_model=Erased, responses=problems())
 def erase_user(body: EraseBody, principal: AsOperator, current: Current, service: AnyService) -> Response:
     """Forget what a user said and was shown, for good. What the weights of a model have learned is not unlearned; the next
-    training leaves the user out. To erase twice does no harm."""
+    training leaves the user out. Keys that reach this user alone go as well. To erase twice does no harm."""
 
     def note(session: Session, tombstone: str) -> None:
         service.access.audit.record(session, principal, "user.erase", tombstone)
@@ -43,4 +73,4 @@ def erase_user(body: EraseBody, principal: AsOperator, current: Current, service
 def export_user(asked: Annotated[UserOnly, Query()], principal: AsUser, service: AnyService) -> Response:
     """All that is stored of a user: feedback, and the slates that were shown."""
     check_reach(principal, asked.user)
-    return Response(json.dumps(People(service.database).export(asked.user), ensure_ascii=False), media_type="application/json")
+    return Response(json.dumps(export(service.database, asked.user), ensure_ascii=False), media_type="application/json")

@@ -31,11 +31,11 @@ Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="How many items.")]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Words(_Wire):
+class Words(Wire):
     """How an answer in words looks."""
 
     lang: Language = Field("en", description="Language of the summary and the reasons.")
@@ -102,14 +102,14 @@ FeedbackBody = Annotated[
 TAGS = frozenset(("one", "several"))  # in where an error of a `FeedbackBody` stands
 
 
-class PreviewBody(_Wire):
+class PreviewBody(Wire):
     """What somebody might say. without_spans: ranges (start, end) of the text; signals that touch one do not count."""
 
     feedback: GivenFeedback
     without_spans: Annotated[list[tuple[int, int]], Field(max_length=MAX_IDS)] = []
 
 
-class RankBody(_Wire):
+class RankBody(Wire):
     """A text, or a whole talk of both sides, and what somebody has, oldest first. The last 2,000 characters count."""
 
     text: Annotated[str, Field(max_length=MAX_TALK), AfterValidator(_without_nul)] | None = None
@@ -117,20 +117,7 @@ class RankBody(_Wire):
     exclude: Ids = []
 
 
-class EraseBody(_Wire):
-    """Who is to be forgotten."""
-
-    user: Id
-
-
-class Erased(_Wire):
-    """How many records of feedback are gone; with them went readings, slates and the state."""
-
-    user: str
-    feedback: int
-
-
-class Item(_Wire):
+class Item(Wire):
     """One item of the catalogue. popularity: its number of interactions in the training data."""
 
     item: str
@@ -140,14 +127,14 @@ class Item(_Wire):
     popularity: int
 
 
-class ItemPage(_Wire):
+class ItemPage(Wire):
     """Items, and where the next page goes on (`after`); None at the end."""
 
     items: tuple[Item, ...]
     next: str | None
 
 
-class Found(_Wire):
+class Found(Wire):
     """What is looked for, page by page."""
 
     query: str = Field("", max_length=MAX_ID, description="A part of a title or an id; empty for all.")
@@ -155,7 +142,7 @@ class Found(_Wire):
     after: str | None = Field(None, max_length=MAX_ID, description="What the page before said as `next`.")
 
 
-class BundleVersion(_Wire):
+class BundleVersion(Wire):
     """A version of the model, and where it comes from. served: it makes the answers now. champion: it should."""
 
     version: str
@@ -167,33 +154,33 @@ class BundleVersion(_Wire):
     champion: bool
 
 
-class Versions(_Wire):
+class Versions(Wire):
     """The versions in the bundle's folder, newest first."""
 
     bundles: tuple[BundleVersion, ...]
 
 
-class Live(_Wire):
+class Live(Wire):
     live: bool
 
 
-class Ready(_Wire):
+class Ready(Wire):
     ready: bool
 
 
-class ServerMetadata(_Wire):
+class ServerMetadata(Wire):
     name: str
     version: str
     extensions: tuple[str, ...]
 
 
-class TensorMetadata(_Wire):
+class TensorMetadata(Wire):
     name: str
     datatype: str
     shape: tuple[int, ...]
 
 
-class ModelMetadata(_Wire):
+class ModelMetadata(Wire):
     """The model as the Open Inference Protocol describes one. It is asked through /v1, which knows of users and words."""
 
     name: str
@@ -203,14 +190,14 @@ class ModelMetadata(_Wire):
     outputs: tuple[TensorMetadata, ...]
 
 
-class FieldProblem(_Wire):
+class FieldProblem(Wire):
     """field: where in the request, such as `text` or `history.2`."""
 
     field: str
     detail: str
 
 
-class Problem(_Wire):
+class Problem(Wire):
     """What went wrong (RFC 9457)."""
 
     type: str = "about:blank"
@@ -219,16 +206,3 @@ class Problem(_Wire):
     detail: str
     errors: tuple[FieldProblem, ...] = ()
     request: str | None = Field(None, description="The id under which the service's log has this request.")
-
-
-class UserOnly(_Wire):
-    """Whose."""
-
-    user: Id
-
-
-class Said(UserOnly):
-    """Whose feedback, page by page."""
-
-    limit: int = Field(50, ge=1, le=MAX_ITEMS, description="How many at most.")
-    after: str | None = Field(None, max_length=MAX_ID, description="What the page before said as `next`.")

@@ -4,6 +4,7 @@ SQLite needs no set-up and belongs on a local disk. Its write-ahead log lets rea
 `synchronous=NORMAL` survives the death of the process, and `durable` (FULL) the loss of power as well.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -43,10 +45,10 @@ class Database:
             UsageError: not a URL of one of the two.
             StoreError: the database cannot be reached, or its tables are newer than this version knows.
         """
-        self.url = _url(url)
+        self.url = checked_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            _make_folder(self.url)
+            make_folder(self.url)
         self.engine = _sqlite(self.url, durable, wait) if self.is_sqlite else _postgresql(self.url, wait)
         with failures("its tables cannot be brought up to date"):
             self._migrate()
@@ -64,12 +66,14 @@ class Database:
             yield session
             session.commit()
 
-    def lock(self, session: Session, number: int) -> None:
-        """Wait until no other transaction holds this number, and hold it until the end of this one.
+    def lock(self, session: Session, kind: str, name: str) -> None:
+        """Wait until no other transaction holds this name of its kind, and hold it until the end of this one.
 
         SQLite's writers are alone without it.
         """
         if not self.is_sqlite:
+            digest = hashlib.blake2b(name.encode(), person=kind.encode(), digest_size=8).digest()
+            number = int.from_bytes(digest, "big", signed=True)
             session.connection().execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
     def check(self) -> None:
@@ -90,14 +94,24 @@ class Database:
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Alembic's upgrade inside the transaction of a connection."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config = _alembic()
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, revision)
     except CommandError as error:
         remedy = "tables of a newer version than this program need the newer program"
         raise StoreError("its tables cannot be brought up to date", str(error), remedy=remedy) from error
+
+
+def known_revisions() -> set[str]:
+    """Versions of the tables that this program can bring up to date."""
+    return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
 
 
 @contextmanager
@@ -117,7 +131,8 @@ def failures(problem: str) -> Iterator[None]:
         raise StoreError(problem, str(error.orig), remedy="name another file, or put a backup in its place") from error
 
 
-def _url(url: str) -> URL:
+def checked_url(url: str) -> URL:
+    """Raises UsageError for what is no URL of a database that this program knows."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -128,7 +143,8 @@ def _url(url: str) -> URL:
     return parsed.set(drivername=_DIALECTS[backend])
 
 
-def _make_folder(url: URL) -> None:
+def make_folder(url: URL) -> None:
+    """Of an SQLite database's file."""
     path = url.database
     if not path or path == ":memory:":
         raise UsageError(f"database {url}: every connection would have its own; {_REMEDY}, or leave it out for a log in memory")

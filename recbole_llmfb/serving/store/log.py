@@ -1,28 +1,23 @@
 """The log in a database: what `serving.log.Log` asks for, shared by all processes over the same database, and lasting."""
 
-import hashlib
 import json
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from sqlalchemy import func
-from sqlmodel import Session, col, delete, select
+from sqlalchemy import exists, func
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
 
-from recbole_llmfb.errors import UsageError
-from recbole_llmfb.schema import Feedback, Reading, Signal, Slate, Undo
-from recbole_llmfb.serving.log import Entry, Said, Shown, check_undo, said_in, same_record
+from recbole_llmfb.ranking.preference import MAX_EVENTS
+from recbole_llmfb.schema import Feedback, Slate, Undo
+from recbole_llmfb.serving.log import Entry, Latest, Said, Shown, check_undo, said_in, same_record
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SecretRow, SignalRow, SlateRow, TombstoneRow
-from recbole_llmfb.text.signals import Understood, Utterance
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TOMBSTONES = "tombstones"
+from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_utterance, reading_rows, storable
+from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SignalRow, SlateRow
+from recbole_llmfb.serving.store.tombstones import TOMBSTONES, bury, forget, tombstone
+from recbole_llmfb.text.signals import Utterance
 
 
 class SqlLog:
@@ -47,35 +42,55 @@ class SqlLog:
         return self._append(undo, "undo")
 
     def _append(self, record: Feedback | Undo, kind: str) -> Entry:
-        fields = _storable(record.model_dump(exclude={"time"}))
-        times = {"time_us": _microseconds(record.time), "recorded_us": _microseconds(self._clock())}
+        fields = storable(record.model_dump(exclude={"time"}))
+        times = {"time_us": as_microseconds(record.time), "recorded_us": as_microseconds(self._clock())}
         with self.database.writing() as session:
-            self.database.lock(session, _number("user", record.user))  # seq follows commits: the user's next writer waits here
+            self.database.lock(session, "user", record.user)  # seq follows commits: the user's next writer waits here
             known = session.get(FeedbackRow, record.id)
             if known is not None:
-                return same_record(_entry(known), record)
+                return same_record(as_entry(known), record)
             if isinstance(record, Undo):
                 undone = session.get(FeedbackRow, record.undoes)
-                check_undo(record, _entry(undone).feedback if undone else None)
+                check_undo(record, as_entry(undone).feedback if undone else None)
             row = FeedbackRow.model_validate({**fields, **times, "kind": kind, "seq": 1 + self._last(session, record.user)})
             session.add(row)
-            return _entry(row)
+            return as_entry(row)
 
     def _last(self, session: Session, user: str) -> int:
         """The last `seq` of a user, also of one who was erased and came back."""
         last = session.exec(select(func.max(FeedbackRow.seq)).where(col(FeedbackRow.user) == user)).one()
         if last is not None:
             return int(last)
-        stone = _stone(session, user)
+        stone = tombstone(session, user)
         return max(self._after.get(user, 0), stone.seq if stone else 0)
 
-    def entries(self, user: str, *, after: int = 0, upto: int | None = None) -> Sequence[Entry]:
-        _storable({"user": user})
+    def entries(self, user: str, *, after: int = 0, upto: int | None = None, at_most: int | None = None) -> Sequence[Entry]:
+        storable({"user": user})
         query = select(FeedbackRow).where(col(FeedbackRow.user) == user, col(FeedbackRow.seq) > after)
         if upto is not None:
             query = query.where(col(FeedbackRow.seq) <= upto)
         with self.database.reading() as session:
-            return [_entry(row) for row in session.exec(query.order_by(col(FeedbackRow.seq)))]
+            return [as_entry(row) for row in session.exec(query.order_by(col(FeedbackRow.seq)).limit(at_most))]
+
+    def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
+        """Two queries by index, whatever the length of the log: what was taken back is passed over without being read."""
+        storable({"user": user})
+        mine = [col(FeedbackRow.user) == user] + ([] if upto is None else [col(FeedbackRow.seq) <= upto])
+        with self.database.reading() as session:
+            seq = session.exec(select(func.max(FeedbackRow.seq)).where(*mine)).one() or 0
+            undo = aliased(FeedbackRow)
+            undone = exists().where(col(undo.undoes) == col(FeedbackRow.id), col(undo.seq) <= seq)
+            stands = (*mine, col(FeedbackRow.seq) <= seq, col(FeedbackRow.kind) != "undo", ~undone)
+            rows = session.exec(select(FeedbackRow).where(*stands).order_by(col(FeedbackRow.seq).desc()).limit(at_most)).all()
+        return Latest(seq, [said_in(as_entry(row)) for row in reversed(rows)])
+
+    def feedback(self, ids: Sequence[str]) -> Sequence[Feedback]:
+        found: dict[str, Feedback] = {}
+        with self.database.reading() as session:
+            for some in _parts(ids):
+                rows = session.exec(select(FeedbackRow).where(col(FeedbackRow.id).in_(some), col(FeedbackRow.kind) != "undo"))
+                found |= {row.id: said_in(as_entry(row)).feedback for row in rows}
+        return [found[name] for name in ids if name in found]
 
     def append_slate(self, shown: Shown) -> None:
         slate = shown.slate
@@ -89,10 +104,10 @@ class SqlLog:
             k=shown.k,
             exclude=json.dumps(shown.exclude),
             diversity=shown.diversity,
-            shown_us=_microseconds(slate.now),
+            shown_us=as_microseconds(slate.now),
             body=slate.model_dump_json(),
         )
-        _storable({"user": slate.user})
+        storable({"user": slate.user})
         with self.database.writing() as session:
             session.add(row)
 
@@ -105,135 +120,56 @@ class SqlLog:
             answers, exclude = (tuple(json.loads(value)) for value in (row.answers, row.exclude))
             return Shown(made, row.since, row.seq, answers, row.k, exclude, row.diversity)
 
-    def keep_utterance(self, feedback: str, reader: str, utterance: Utterance) -> None:
-        body = utterance.reading.model_dump_json(exclude={"text", "signals"})
-        signals = [_signal_row(feedback, reader, place, one) for place, one in enumerate(utterance.understood)]
-        with self.database.writing() as session:
-            if session.get(FeedbackRow, feedback) is None or session.get(ReadingRow, (feedback, reader)) is not None:
-                return  # erased in the meantime, or another process was faster
-            session.add(ReadingRow(feedback=feedback, reader=reader, body=body))
-            session.add_all(signals)
+    def keep_utterances(self, reader: str, utterances: Mapping[str, Utterance]) -> None:
+        with suppress(IntegrityError), self.database.writing() as session:  # erased just now, or another process was faster
+            for some in _parts(sorted(utterances)):  # in one order, so that processes do not wait for each other in a circle
+                there = set(session.exec(select(FeedbackRow.id).where(col(FeedbackRow.id).in_(some))))
+                mine = (col(ReadingRow.feedback).in_(some), col(ReadingRow.reader) == reader)
+                kept = set(session.exec(select(ReadingRow.feedback).where(*mine)))
+                for name in some:
+                    if name in there and name not in kept:
+                        session.add_all(reading_rows(name, reader, utterances[name]))
 
-    def utterance(self, feedback: str, reader: str) -> Utterance | None:
+    def utterances(self, reader: str, feedback: Sequence[str]) -> Mapping[str, Utterance]:
+        found: dict[str, Utterance] = {}
         with self.database.reading() as session:
-            said, read = session.get(FeedbackRow, feedback), session.get(ReadingRow, (feedback, reader))
-            if said is None or said.text is None or read is None:
-                return None
-            of_reading = (col(SignalRow.feedback) == feedback, col(SignalRow.reader) == reader)
-            rows = session.exec(select(SignalRow).where(*of_reading).order_by(col(SignalRow.position))).all()
-            understood = tuple(_understood(row, said.text) for row in rows)
-            signals = tuple(one.signal for one in understood)
-            return Utterance(Reading(text=said.text, signals=signals, **json.loads(read.body)), understood)
+            for some in _parts(feedback):
+                mine = (col(ReadingRow.feedback).in_(some), col(ReadingRow.reader) == reader)
+                asked = select(ReadingRow, FeedbackRow.text).join(FeedbackRow, col(FeedbackRow.id) == col(ReadingRow.feedback))
+                readings = session.exec(asked.where(*mine)).all()
+                of_reading = (col(SignalRow.feedback).in_(some), col(SignalRow.reader) == reader)
+                rows: dict[str, list[SignalRow]] = {}
+                for row in session.exec(select(SignalRow).where(*of_reading).order_by(col(SignalRow.position))):
+                    rows.setdefault(row.feedback, []).append(row)
+                found |= {one.feedback: as_utterance(one, rows.get(one.feedback, ()), text or "") for one, text in readings}
+        return found
 
     def erase(self, user: str, note: Callable[[Session, str], None] | None = None) -> int:
-        """Forget what a user said, was understood to say, and was shown; a keyed hash of the id stays.
+        """Forget what a user said, was understood to say, and was shown, and the keys that reach this user alone; a keyed hash of
+        the id stays.
 
         note: is told the transaction and the hash, to write down that it was done.
 
         Returns:
             How many records of feedback are gone.
         """
-        _storable({"user": user})
+        storable({"user": user})
         with self.database.writing() as session:
-            self.database.lock(session, _number("user", user))
+            self.database.lock(session, "user", user)
             last = self._last(session, user)
-            ids = select(FeedbackRow.id).where(col(FeedbackRow.user) == user)
-            for derived in (SignalRow, ReadingRow):
-                session.exec(delete(derived).where(col(derived.feedback).in_(ids)))
-            session.exec(delete(SlateRow).where(col(SlateRow.user) == user))
-            gone = session.exec(delete(FeedbackRow).where(col(FeedbackRow.user) == user)).rowcount
-            name = _hash(self._new_key(session), user)
-            session.merge(TombstoneRow(user_hash=name, seq=last, time_us=_microseconds(self._clock())))
+            gone = forget(session, user)
+            self.database.lock(session, "secret", TOMBSTONES)
+            name = bury(session, user, last, as_microseconds(self._clock()))
             if note is not None:
                 note(session, name)
-        return int(gone)
+        return gone
 
     def is_erased(self, user: str) -> bool:
         """Whether a bundle may not know this user any more."""
         with self.database.reading() as session:
-            return _stone(session, user) is not None
-
-    def _new_key(self, session: Session) -> bytes:
-        """The key of the tombstones' hashes, made with the first of them."""
-        self.database.lock(session, _number("secret", _TOMBSTONES))
-        row = session.get(SecretRow, _TOMBSTONES)
-        if row is None:
-            row = SecretRow(name=_TOMBSTONES, value=secrets.token_bytes(32))
-            session.add(row)
-            session.flush()
-        return row.value
+            return tombstone(session, user) is not None
 
 
-def _stone(session: Session, user: str) -> TombstoneRow | None:
-    key = session.get(SecretRow, _TOMBSTONES)
-    return session.get(TombstoneRow, _hash(key.value, user)) if key else None
-
-
-def _entry(row: FeedbackRow) -> Entry:
-    time = _EPOCH + row.time_us * _MICROSECOND
-    if row.kind == "undo":
-        return Entry(row.seq, Undo(user=row.user, undoes=str(row.undoes), time=time, id=row.id))
-    said = Feedback(
-        row.user, text=row.text, rating=row.rating, click=row.click, item=row.item, slate=row.slate, time=time, id=row.id
-    )
-    return Entry(row.seq, said)
-
-
-def _signal_row(feedback: str, reader: str, position: int, one: Understood) -> SignalRow:
-    signal = one.signal
-    return SignalRow(
-        feedback=feedback,
-        reader=reader,
-        position=position,
-        start=signal.span[0],
-        end=signal.span[1],
-        kind=signal.kind,
-        polarity=signal.polarity,
-        strength=signal.strength,
-        aspect=signal.aspect,
-        item=signal.item,
-        items=json.dumps(one.items),
-        aspects=_floats(one.aspects),
-        vector=_floats(one.vector),
-    )
-
-
-def _understood(row: SignalRow, text: str) -> Understood:
-    fields = row.model_dump(include={"kind", "polarity", "strength", "aspect", "item"})
-    signal = Signal(span=(row.start, row.end), text=text[row.start : row.end], **fields)
-    return Understood(signal, _tensor(row.aspects), tuple(json.loads(row.items)), _tensor(row.vector))
-
-
-def _floats(tensor: torch.Tensor) -> bytes:
-    """Little-endian float32, whatever the machine."""
-    values: NDArray[np.float32] = tensor.detach().cpu().float().numpy()
-    return values.astype("<f4").tobytes()
-
-
-def _tensor(stored: bytes) -> torch.Tensor:
-    return torch.from_numpy(np.frombuffer(stored, dtype="<f4").astype(np.float32))
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def _hash(key: bytes, user: str) -> str:
-    return hashlib.blake2b(user.encode(), key=key, digest_size=32).hexdigest()
-
-
-def _number(kind: str, name: str) -> int:
-    """A number for a name among those of its kind, for locks: 64 bits, signed."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), person=kind.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-def _storable(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields, if every database can hold them.
-
-    Raises:
-        UsageError: a text with a NUL character, for which PostgreSQL has no place.
-    """
-    for name, value in fields.items():
-        if isinstance(value, str) and "\0" in value:
-            raise UsageError(f"{name}={value[:80]!r} holds a NUL character, which no database takes: leave it out")
-    return fields
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Names in parts that one query takes."""
+    yield from (names[start : start + MAX_EVENTS] for start in range(0, len(names), MAX_EVENTS))

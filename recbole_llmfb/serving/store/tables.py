@@ -35,6 +35,7 @@ class FeedbackRow(Table, table=True):
         UniqueConstraint("user", "seq"),
         CheckConstraint("kind IN ('comment', 'rating', 'click', 'undo')", name="kind"),
         Index(None, "recorded_us"),
+        Index(None, "undoes"),
     )
 
     id: str = Field(primary_key=True)

@@ -73,11 +73,23 @@ def test_a_key_that_is_none_is_named(shared_service: TestClient, key: str) -> No
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "idempotency-key")
 
 
-def test_what_was_erased_is_not_told_again(shared_service: TestClient) -> None:
+def test_what_was_erased_is_not_told_again(service: TestClient) -> None:
+    """Nor does a hash of it stay: what is sent again is a new request."""
     said = {"user": "erased", "text": "no more even ones"}
-    send(shared_service, "erased", said)
-    shared_service.post("/v1/users/erase", json={"user": "erased"})
-    answer = send(shared_service, "erased", said)
+    first = send(service, "erased", said)
+    send(service, "other", {**said, "user": "other"})
+    service.post("/v1/users/erase", json={"user": "erased"})
+    assert stored(service, "idempotency") == 1
+    again = send(service, "erased", said)
+    assert again.status_code == 200 and again.json()["id"] != first.json()["id"]
+
+
+def test_an_answer_that_is_gone_is_said_to_be_erased(service: TestClient) -> None:
+    """A request came again while its user was being erased."""
+    send(service, "k")
+    with service.app.state.service.database.engine.begin() as connection:  # type: ignore[attr-defined]
+        connection.execute(text("DELETE FROM slate"))
+    answer = send(service, "k")
     assert (answer.status_code, answer.json()["type"]) == (410, "urn:recbole-llmfb:erased")
 
 

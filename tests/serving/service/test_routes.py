@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 import anyio
 import pytest
@@ -138,6 +139,54 @@ def test_users_are_found_exported_and_erased(service: TestClient) -> None:
     assert service.get("/v1/users/export", params={"user": "100%"}).json() == {"user": "100%", "feedback": [], "slates": []}
 
 
+def test_users_of_the_bundle_are_found_before_they_say_anything(service: TestClient, bundle: Bundle) -> None:
+    slate(service.post("/v1/feedback", json={"user": "new", "text": "hello"}))
+    service.post("/v1/users/erase", json={"user": "u1"})
+    found = {one["user"]: one["feedback"] for one in service.get("/v1/users").json()["users"]}
+    assert found == {user: 0 for user in bundle.histories.users if user != "u1"} | {"new": 1}
+    assert service.get("/v1/users", params={"limit": 1}).json()["users"] == [{"user": "new", "feedback": 1, "last": ANY}]
+
+
+def test_everybodys_feedback_is_listed_with_what_was_understood(service: TestClient) -> None:
+    for user, words in (("a", "no more even ones"), ("b", "I love odd stones"), ("a", "HELLO")):
+        service.post("/v1/feedback", json={"user": user, "text": words})
+    service.post("/v1/feedback", json={"user": "b", "rating": 4, "item": "stone-1"})
+
+    def listed(**asked: object) -> list[str]:
+        records = service.get("/v1/feedback", params=asked).json()["records"]
+        return [f"{one['feedback']['user']} {one['feedback']['text'] or one['kind']}" for one in records]
+
+    assert listed() == ["b rating", "a HELLO", "b I love odd stones", "a no more even ones"]
+    assert listed(limit=1) == ["b rating"] and listed(user="a", contains="hello") == ["a HELLO"]
+    assert listed(kind="rating") == ["b rating"] and listed(polarity="negative") == ["a no more even ones"]
+    assert listed(until="2001-01-01T00:00:00Z") == [] and len(listed(since="2001-01-01T00:00:00Z")) == 4
+    (signal,) = service.get("/v1/feedback", params={"contains": "even"}).json()["records"][0]["signals"]
+    assert (signal["aspect"], signal["polarity"] < 0) == ("even", True)
+    counts = {one["polarity"]: one["number"] for one in service.get("/v1/feedback/counts").json()["counts"]}
+    assert counts == {"negative": 1, "neutral": 1, "positive": 2}
+    assert service.get("/v1/feedback/counts", params={"user": "nobody"}).json() == {"counts": []}
+    problem(service.get("/v1/feedback", params={"after": "x"}), 422)
+    problem(service.get("/v1/feedback/counts", params={"since": "1900-01-01T00:00:00Z"}), 422)
+
+
+def test_slates_are_listed_page_by_page(shared_service: TestClient, new_user: Callable[[], str]) -> None:
+    user = {"user": new_user()}
+    made = [slate(shared_service.get("/v1/recommendations", params=user)) for _ in range(3)]
+    first = shared_service.get("/v1/slates", params={**user, "limit": 2}).json()
+    second = shared_service.get("/v1/slates", params={**user, "after": first["next"]}).json()
+    assert [Slate.model_validate(one) for one in (*first["slates"], *second["slates"])] == made[::-1]
+    assert second["next"] is None
+
+
+def test_with_a_user_go_the_keys_that_reach_this_user_alone(service: TestClient) -> None:
+    keys, admin = service.app.state.service.access.keys, Principal("test", "admin")  # type: ignore[attr-defined]
+    made = {user: keys.create(admin, "k", "user", user) for user in ("ada", "bob")}
+    operator = keys.create(admin, "k", "operator")
+    service.post("/v1/users/erase", json={"user": "ada"}, headers={"X-API-Key": operator.key})
+    assert [one.id for one in keys.all()] == [made["bob"].id, operator.id]
+    problem(service.get("/v1/recommendations", params={"user": "ada"}, headers={"X-API-Key": made["ada"].key}), 401)
+
+
 def test_who_was_erased_is_a_stranger_in_every_service_at_once(service: TestClient, bundle: Bundle) -> None:
     state = service.app.state.service  # type: ignore[attr-defined]
     with visitor(create_app(bundle.path, database=state.database)) as other:
@@ -210,6 +259,7 @@ OF_A_USER: dict[str, Callable[[TestClient, str], Any]] = {
     "preview": lambda client, user: client.post("/v1/preview", json={"feedback": {"user": user, "text": "hi"}}),
     "explain": lambda client, user: client.get("/v1/explanations", params={"user": user, "item": "stone-1"}),
     "list": lambda client, user: client.get("/v1/feedback", params={"user": user}),
+    "slates": lambda client, user: client.get("/v1/slates", params={"user": user}),
     "export": lambda client, user: client.get("/v1/users/export", params={"user": user}),
 }
 
@@ -221,7 +271,7 @@ def test_a_users_key_reaches_its_own_user_and_nobody_else(of_ada: TestClient, as
     problem(ask(of_ada, "bob"), 403)
 
 
-@pytest.mark.parametrize("path", ["/v1/users", "/v1/bundles", "/metrics"])
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/feedback", "/v1/feedback/counts", "/v1/bundles", "/metrics"])
 def test_what_is_for_operators_is_not_for_a_users_key(of_ada: TestClient, path: str) -> None:
     problem(of_ada.get(path), 403)
     problem(of_ada.post("/v1/users/erase", json={"user": "ada"}), 403)
@@ -361,7 +411,8 @@ def test_any_text_and_id_is_kept_to_the_letter_and_answered(service: TestClient)
         assert (answer.user, [one.text for one in answer.readings]) == (user, [text])
         (record,) = service.get("/v1/feedback", params={"user": user}).json()["records"]
         assert (record["feedback"]["text"], record["feedback"]["user"]) == (text, user)
-    assert {one["user"] for one in service.get("/v1/users").json()["users"]} == {f"user of {text}"[:250] for text in TEXTS}
+    found = service.get("/v1/users", params={"query": "user of"}).json()["users"]
+    assert {one["user"] for one in found} == {f"user of {text}"[:250] for text in TEXTS}
 
 
 def test_an_error_that_nobody_foresaw_is_a_problem_without_details(

@@ -1,0 +1,62 @@
+"""What travels where people are asked about; see `wire`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from recbole_llmfb.schema import Time
+from recbole_llmfb.serving.service.wire import MAX_ID, MAX_ITEMS, Id, Text, Wire
+from recbole_llmfb.serving.store.counts import Polarity
+from recbole_llmfb.serving.store.people import Kind
+
+Limit = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="How many at most.")]
+After = Annotated[str | None, Field(max_length=MAX_ID + 40, description="What the page before said as `next`.")]
+Since = Annotated[Time | None, Field(description="Recorded at this moment or later.")]
+Until = Annotated[Time | None, Field(description="Recorded before this moment.")]
+
+
+class EraseBody(Wire):
+    """Who is to be forgotten."""
+
+    user: Id
+
+
+class Erased(Wire):
+    """How many records of feedback are gone; with them went readings, slates and the state."""
+
+    user: str
+    feedback: int
+
+
+class UserOnly(Wire):
+    """Whose."""
+
+    user: Id
+
+
+class SlatesAsked(UserOnly):
+    """Whose slates, page by page."""
+
+    limit: Limit = 50
+    after: After = None
+
+
+class FeedbackAsked(Wire):
+    """Whose feedback and which, page by page."""
+
+    user: Id | None = Field(None, description="Whose; without it everybody's, for operators.")
+    kind: Kind | None = None
+    since: Since = None
+    until: Until = None
+    contains: Text = Field("", description="A part of the text, whatever the case of A to Z.")
+    polarity: Polarity | None = Field(None, description="What it says in sum.")
+    limit: Limit = 50
+    after: After = None
+
+
+class CountsAsked(Wire):
+    """Of which days, and whose."""
+
+    since: Since = Field(None, description="Recorded at this moment or later; 30 days before `until`, unless given.")
+    until: Until = Field(None, description="Recorded before this moment; the present, unless given.")
+    user: Id | None = Field(None, description="Whose; everybody's, unless given.")

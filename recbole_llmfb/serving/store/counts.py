@@ -1,0 +1,76 @@
+"""How much was said, by day and by what it says in sum.
+
+The polarity of a feedback is the sign of: what its rating is above neutral, or one for a click, and all its signals' polarities
+times their strengths, as the service's metrics count it.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+
+from recbole_llmfb.errors import UsageError
+from recbole_llmfb.schema import NEUTRAL_RATING
+from recbole_llmfb.serving.store.database import Database
+from recbole_llmfb.serving.store.paging import between
+from recbole_llmfb.serving.store.rows import as_time, storable
+from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow
+
+Polarity = Literal["positive", "neutral", "negative"]
+MAX_DAYS = 3660
+_DAY_US = 86_400_000_000
+_NOTHING = 1e-6  # sums below it are neutral; databases add up in different orders
+
+
+class Count(BaseModel):
+    """How many standing feedbacks of a polarity were recorded on a day (UTC)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    polarity: Polarity
+    number: int
+
+
+class Counts(BaseModel):
+    """By day, oldest first; days without any feedback are left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    counts: tuple[Count, ...]
+
+
+def count_feedback(database: Database, since: datetime, until: datetime, *, reader: str = "", user: str | None = None) -> Counts:
+    """Of all users or of one, what was recorded at or after `since` and before `until` and not taken back.
+
+    Raises:
+        UsageError: more than 3,660 days.
+    """
+    if until - since > timedelta(days=MAX_DAYS):
+        raise UsageError(f"counts from {since} to {until}: ask for at most {MAX_DAYS} days at once")
+    storable({"user": user})
+    undo = aliased(FeedbackRow)
+    undone = exists().where(col(undo.undoes) == col(FeedbackRow.id))
+    wanted = [*between(col(FeedbackRow.recorded_us), since, until), col(FeedbackRow.kind) != "undo", ~undone]
+    wanted += [col(FeedbackRow.user) == user] if user is not None else []
+    day = (col(FeedbackRow.recorded_us) // literal(_DAY_US)).label("day")
+    each = select(day, polarity_of(reader).label("polarity")).where(*wanted).subquery()
+    asked = select(each.c.day, each.c.polarity, func.count()).group_by(each.c.day, each.c.polarity)
+    with database.reading() as session:
+        rows = sorted(session.exec(asked).all())
+    return Counts(
+        counts=tuple(Count(day=as_time(day * _DAY_US).date(), polarity=sign, number=number) for day, sign, number in rows)
+    )
+
+
+def polarity_of(reader: str) -> ColumnElement[str]:
+    """The polarity of a row of `feedback`. reader: the fingerprint whose signals count."""
+    mine = and_(col(SignalRow.feedback) == col(FeedbackRow.id), col(SignalRow.reader) == reader)
+    words = select(func.sum(col(SignalRow.polarity) * col(SignalRow.strength))).where(mine)
+    rated = col(FeedbackRow.rating) - NEUTRAL_RATING
+    clicked = case((col(FeedbackRow.click), 1.0), else_=0.0)
+    total = func.coalesce(rated, clicked) + func.coalesce(words.correlate(FeedbackRow).scalar_subquery(), 0.0)
+    return case((total > _NOTHING, "positive"), (total < -_NOTHING, "negative"), else_="neutral")

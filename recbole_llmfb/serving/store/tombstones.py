@@ -1,0 +1,70 @@
+"""Forgetting a user: what goes, and the keyed hash that stays, so that bundles drop the user as well."""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+
+from sqlmodel import Session, col, delete, select
+
+from recbole_llmfb.serving.store.tables import (
+    ApiKeyRow,
+    FeedbackRow,
+    IdempotencyRow,
+    ReadingRow,
+    SecretRow,
+    SignalRow,
+    SlateRow,
+    TombstoneRow,
+)
+
+TOMBSTONES = "tombstones"
+
+
+def forget(session: Session, user: str) -> int:
+    """Delete all rows of a user.
+
+    With the slates goes what would answer with them, a hash of the user's words among it: a request that is sent again after that
+    is a new one.
+
+    Returns:
+        How many records of feedback are gone.
+    """
+    said = select(FeedbackRow.id).where(col(FeedbackRow.user) == user)
+    shown = select(SlateRow.id).where(col(SlateRow.user) == user)
+    for derived in (SignalRow, ReadingRow):
+        session.exec(delete(derived).where(col(derived.feedback).in_(said)))
+    session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.answer).in_(shown)))
+    session.exec(delete(SlateRow).where(col(SlateRow.user) == user))
+    session.exec(delete(ApiKeyRow).where(col(ApiKeyRow.user) == user))
+    return int(session.exec(delete(FeedbackRow).where(col(FeedbackRow.user) == user)).rowcount)
+
+
+def bury(session: Session, user: str, seq: int, time_us: int) -> str:
+    """Leave a tombstone, and answer with the hash on it. seq: the user's last. The caller holds the lock of `TOMBSTONES`."""
+    key = session.get(SecretRow, TOMBSTONES)
+    if key is None:  # the first of all
+        key = SecretRow(name=TOMBSTONES, value=secrets.token_bytes(32))
+        session.add(key)
+        session.flush()
+    name = _hash(key.value, user)
+    session.merge(TombstoneRow(user_hash=name, seq=seq, time_us=time_us))
+    return name
+
+
+def tombstone(session: Session, user: str) -> TombstoneRow | None:
+    key = session.get(SecretRow, TOMBSTONES)
+    return session.get(TombstoneRow, _hash(key.value, user)) if key else None
+
+
+def erased_among(session: Session, users: Collection[str]) -> set[str]:
+    """Those of the users who were erased."""
+    key = session.get(SecretRow, TOMBSTONES)
+    if key is None:
+        return set()
+    names = {_hash(key.value, user): user for user in users}
+    gone = session.exec(select(TombstoneRow.user_hash).where(col(TombstoneRow.user_hash).in_(names)))
+    return {names[name] for name in gone}
+
+
+def _hash(key: bytes, user: str) -> str:
+    return hashlib.blake2b(user.encode(), key=key, digest_size=32).hexdigest()
