@@ -200,7 +200,17 @@ _WORDS: dict[str, tuple[str, str]] = {
     "no_accounts": ("No account yet.", "还没有账户。"),
     "no_keys": ("No key yet.", "还没有密钥。"),
     "no_audit": ("Nothing was changed yet.", "还没有任何更改记录。"),
-    "cli_account": ("Make or change them on the service's machine:", "请在服务所在机器上创建或修改："),
+    "id": ("Id", "编号"),
+    "new_account": ("Make an account", "创建账户"),
+    "new_password": ("Password, 12 characters or more", "密码（至少 12 个字符）"),
+    "switch_account": ("Disable or enable an account", "停用或启用账户"),
+    "disable": ("Disable", "停用"),
+    "enable": ("Enable", "启用"),
+    "new_key": ("Make a key", "创建密钥"),
+    "key_user": ("User that the key reaches (scope user only)", "密钥可访问的用户（仅限 user 范围）"),
+    "key_once": ("This key is shown this once; keep it where nobody else reads.", "该密钥仅显示一次，请妥善保存。"),
+    "revoke": ("Revoke a key", "吊销密钥"),
+    "make": ("Make", "创建"),
 }
 
 
