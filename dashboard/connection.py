@@ -9,7 +9,6 @@ import streamlit as st
 from dashboard.words import Language, word
 from recbole_llmfb import Client, LlmfbError
 
-SERVICE_URL = os.environ.get("LLMFB_SERVICE_URL", "http://127.0.0.1:8000")
 _COOKIES = ("__Host-llmfb_session", "llmfb_session")
 _PROBLEMS = {401: "session_over", 403: "forbidden", 404: "not_found", 409: "invalid", 422: "invalid", 429: "too_many", 503: "away"}
 
@@ -25,6 +24,11 @@ def language() -> Language:
 def say(name: str) -> str:
     """Words of this session's language; see `words.word`."""
     return word(name, language())
+
+
+def service_url() -> str:
+    """Where the service is."""
+    return os.environ.get("LLMFB_SERVICE_URL", "http://127.0.0.1:8000")
 
 
 def is_mounted() -> bool:
@@ -43,7 +47,7 @@ def client() -> Client:
     token = session_token()
     kept: tuple[str | None, Client] | None = st.session_state.get("client")
     if kept is None or kept[0] != token:
-        kept = (token, Client(SERVICE_URL, session=token, retries=1))
+        kept = (token, Client(service_url(), session=token, retries=1))
         st.session_state["client"] = kept
     return kept[1]
 
@@ -61,9 +65,6 @@ def tell(error: LlmfbError) -> None:
     """What went wrong and what to try. The service's own sentence may quote ids, so it is no markdown."""
     status = getattr(error, "status", None)
     name = _PROBLEMS.get(status, "failed") if status else "away"
-    with st.container(key=None):
-        st.error(say(name), icon=":material/error:")
-        if name in ("invalid", "not_found", "forbidden", "failed"):
-            st.text(getattr(error, "detail", None) or str(error))
-        if name == "session_over" and st.session_state.pop("session_token", None):
-            st.rerun()
+    st.error(say(name), icon=":material/error:")
+    if name in ("invalid", "not_found", "forbidden", "failed"):
+        st.text(getattr(error, "detail", None) or str(error))

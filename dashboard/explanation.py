@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.comparison import difference
+from dashboard.comparison import Move, difference
 from dashboard.connection import ask, say
 from dashboard.figures import part_bars, waterfall
 from dashboard.responding import Turn
@@ -16,7 +16,7 @@ def show_why(turn: Turn) -> None:
         return
     titles = {move.item: move.title for move in moves}
     if st.session_state.get("respond_item") not in titles:
-        st.session_state["respond_item"] = next((move.item for move in moves if move.before != move.after), moves[0].item)
+        st.session_state["respond_item"] = max(moves, key=_interest).item
     st.subheader(say("why"), anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -32,6 +32,11 @@ def show_why(turn: Turn) -> None:
     with right:
         if chosen is not None:
             _show_above(turn, chosen)
+
+
+def _interest(move: Move) -> int:
+    """How far an item moved up; a new one counts as much as its new place is high, before whatever fell."""
+    return move.change if move.change is not None else 100 - move.after if move.after else -1
 
 
 def _sides(turn: Turn, item: str) -> tuple[Recommendation | None, Recommendation | None]:

@@ -7,12 +7,12 @@ import plotly.graph_objects as go
 from dashboard.escaping import for_plotly
 from dashboard.words import Language, word
 
-PARTS = ("collaborative", "text", "feedback", "bias")
+PARTS = {"collaborative": "from_history", "text": "from_text", "feedback": "from_said", "bias": "from_popularity"}
 
 
 def part_name(part: str, language: Language) -> str:
     """What a part of a score is called."""
-    return word(part, language)
+    return word(PARTS[part], language)
 
 
 def waterfall(sides: Sequence[tuple[str, Mapping[str, float] | None]], language: Language) -> go.Figure:

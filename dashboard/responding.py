@@ -8,7 +8,7 @@ from dashboard.comparison import Comparison, compare
 from dashboard.words import Language
 from recbole_llmfb import Client, Feedback, Reading, Recommendation, Slate
 
-BEYOND = 50  # how far a preview looks, to tell where dropped items went
+BEYOND = 50  # how far beyond the list a preview looks, to tell where dropped items went
 PINS = 3
 Span = tuple[int, int]
 Stage = Literal["current", "preview", "kept", "undone"]
@@ -20,6 +20,7 @@ class Turn:
 
     draft: what is said; its id stays from the preview to the log, so that keeping it twice stores it once.
     reading: what was understood of all of it. off: spans that are switched off, and so missing from `after`.
+    further: how `after` goes on, as far as a preview looks.
     """
 
     user: str
@@ -31,21 +32,22 @@ class Turn:
     after: Slate | None = None
     reading: Reading | None = None
     off: tuple[Span, ...] = ()
+    further: tuple[Recommendation, ...] = ()
 
     @property
     def shown(self) -> Sequence[Recommendation]:
         """What the user would see."""
-        return (self.after or self.before).items[: self.k]
+        return (self.after or self.before).items
 
     @property
     def comparison(self) -> Comparison:
         """Before against after."""
-        beyond = self.after.items[self.k :] if self.after else ()
-        return compare(self.before.items, self.shown, beyond)
+        return compare(self.before.items, self.shown, self.further)
 
     def after_item(self, item: str) -> Recommendation | None:
         """An item as it stands after what was said, as far as that was looked at."""
-        return next((one for one in self.after.items if one.item == item), None) if self.after else None
+        known = (*self.after.items, *self.further) if self.after else ()
+        return next((one for one in known if one.item == item), None)
 
     def before_item(self, item: str) -> Recommendation | None:
         return next((one for one in self.before.items if one.item == item), None)
@@ -67,16 +69,17 @@ def begin(client: Client, user: str, k: int, language: Language) -> Turn:
 
 def preview(client: Client, turn: Turn, draft: Feedback, off: tuple[Span, ...] = ()) -> Turn:
     """What the draft would change; nothing is stored. off: spans of its text that do not count."""
-    after = client.preview(draft, max(BEYOND, turn.k), without_spans=off, lang=turn.language)
+    after = client.preview(draft, turn.k, without_spans=off, lang=turn.language)
+    further = client.preview(draft, turn.k + BEYOND, without_spans=off, lang=turn.language).items[turn.k :]
     same = draft == turn.draft and off
     reading = turn.reading if same else next(iter(after.readings), None)
-    return replace(turn, stage="preview", draft=draft, after=after, reading=reading, off=off)
+    return replace(turn, stage="preview", draft=draft, after=after, reading=reading, off=off, further=further)
 
 
 def keep(client: Client, turn: Turn) -> Turn:
     """Store the draft: the next list of the user is the answer."""
     assert turn.draft is not None
-    return replace(turn, stage="kept", after=client.respond(turn.draft, turn.k, lang=turn.language), off=())
+    return replace(turn, stage="kept", after=client.respond(turn.draft, turn.k, lang=turn.language), off=(), further=())
 
 
 def undo(client: Client, turn: Turn, feedback: str) -> Turn:

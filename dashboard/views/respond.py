@@ -18,7 +18,7 @@ from dashboard.utterance import draw_utterance
 from recbole_llmfb import Feedback
 
 KINDS = ("comment", "rating", "click")
-PREVIEW = "respond_turn"
+TURN = "respond_turn"
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def _turn() -> Turn | None:
         st.info(say("user_first"), icon=":material/person_search:")
         return None
     st.query_params["user"] = user
-    turn: Turn | None = st.session_state.get(PREVIEW)
+    turn: Turn | None = st.session_state.get(TURN)
     if turn is None or (turn.user, turn.k, turn.language) != (user, k, language()):
         turn = ask(lambda service: responding.begin(service, user, k, language()))
         _remember(turn)
@@ -67,7 +67,7 @@ def _turn() -> Turn | None:
 
 
 def _remember(turn: Turn | None) -> None:
-    st.session_state[PREVIEW] = turn
+    st.session_state[TURN] = turn
 
 
 def _say_something(turn: Turn) -> Turn:
@@ -99,6 +99,7 @@ def _say_something(turn: Turn) -> Turn:
         previewed = ask(lambda service: responding.preview(service, base, draft))
     if previewed is not None:
         _remember(previewed)
+        st.session_state.pop("respond_item", None)  # the item that moved most is explained first
     return previewed or turn
 
 
