@@ -83,7 +83,7 @@ def rank_biased_overlap(one: Sequence[str], other: Sequence[str], p: float = 0.9
     (2010), equation 32. X_d is the number of items that are in both up to depth d; s and l are the two lengths.
 
     Args:
-        p: how likely a reader who looks at one place looks at the next as well; at .9 the first ten places have 86 % of the weight.
+        p: how likely a reader who looks at one place looks at the next as well; at .9 the first ten have 86 % of the weight.
     """
     short, long = sorted((one, other), key=len)
     s, l = len(short), len(long)  # noqa: E741  # the paper's letters

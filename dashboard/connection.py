@@ -10,7 +10,15 @@ from dashboard.words import Language, word
 from recbole_llmfb import Client, LlmfbError
 
 _COOKIES = ("__Host-llmfb_session", "llmfb_session")
-_PROBLEMS = {401: "session_over", 403: "forbidden", 404: "not_found", 409: "invalid", 422: "invalid", 429: "too_many", 503: "away"}
+_PROBLEMS = {
+    401: "session_over",
+    403: "forbidden",
+    404: "not_found",
+    409: "invalid",
+    422: "invalid",
+    429: "too_many",
+    503: "away",
+}
 
 Answer = TypeVar("Answer")
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.comparison import Move, difference
 from dashboard.connection import ask, say
-from dashboard.figures import part_bars, waterfall
+from dashboard.figures import QUIET, part_bars, waterfall
 from dashboard.responding import Turn
 from recbole_llmfb import Recommendation
 
@@ -26,7 +26,7 @@ def show_why(turn: Turn) -> None:
         sides = [(say("before"), before.parts if before else None)]
         if turn.after is not None:
             sides.append((say("after"), after.parts if after else None))
-        st.plotly_chart(waterfall(sides, turn.language), key="respond_waterfall", config={"displayModeBar": False}, alt=say("parts"))
+        st.plotly_chart(waterfall(sides, turn.language), key="respond_waterfall", config=QUIET, alt=say("parts"))
         if chosen is not None and chosen.reason:
             st.text(chosen.reason)
     with right:
@@ -62,4 +62,4 @@ def _show_above(turn: Turn, chosen: Recommendation) -> None:
     by = chosen.score - against.score
     st.text(f"{chosen.title}\n{say('above_by' if by >= 0 else 'below_by')} {abs(by):.2f}\n{against.title}")
     amounts = difference({**chosen.parts}, {**against.parts})
-    st.plotly_chart(part_bars(amounts, turn.language), key="respond_above", config={"displayModeBar": False}, alt=say("why_above"))
+    st.plotly_chart(part_bars(amounts, turn.language), key="respond_above", config=QUIET, alt=say("why_above"))

@@ -8,6 +8,7 @@ from dashboard.escaping import for_plotly
 from dashboard.words import Language, word
 
 PARTS = {"collaborative": "from_history", "text": "from_text", "feedback": "from_said", "bias": "from_popularity"}
+QUIET = {"displayModeBar": False}
 
 
 def part_name(part: str, language: Language) -> str:
@@ -41,7 +42,8 @@ def waterfall(sides: Sequence[tuple[str, Mapping[str, float] | None]], language:
             totals_marker_color=("#9db4d3", "#2b5c9e")[place % 2],
             hovertemplate="%{x}: %{text}<extra></extra>",
         )
-    figure.update_layout(waterfallgroupgap=0.15, height=340, margin={"l": 8, "r": 8, "t": 30, "b": 8}, showlegend=len(figure.data) > 1)
+    figure.update_layout(waterfallgroupgap=0.15, height=340, margin={"l": 8, "r": 8, "t": 30, "b": 8})
+    figure.update_layout(showlegend=len(figure.data) > 1, legend={"orientation": "h", "y": 1.15})
     figure.update_yaxes(zeroline=True, title=None)
     return figure
 

@@ -55,7 +55,13 @@ def show_history(turn: Turn) -> None:
     ).selection.rows
     record = page.records[chosen[0]] if chosen and chosen[0] < len(page.records) else None
     can = record is not None and record.standing
-    if st.button(say("take_back"), icon=":material/undo:", disabled=not can, help=None if can else say("choose_row"), key="respond_take_back"):
+    if st.button(
+        say("take_back"),
+        icon=":material/undo:",
+        disabled=not can,
+        help=None if can else say("choose_row"),
+        key="respond_take_back",
+    ):
         assert record is not None
         undone = ask(lambda service: responding.undo(service, turn, record.feedback.id))
         if undone is not None:

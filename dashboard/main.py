@@ -23,9 +23,7 @@ me = identify()
 names = dict(PAGES)
 if me.scope == "admin":
     names["admin"] = ":material/admin_panel_settings:"
-pages = [
-    st.Page(VIEWS / f"{name}.py", title=say(name), icon=icon, default=name == "respond") for name, icon in names.items()
-]
+pages = [st.Page(VIEWS / f"{name}.py", title=say(name), icon=icon, default=name == "respond") for name, icon in names.items()]
 page = st.navigation(pages)
 show_account(me)
 page.run()

@@ -18,12 +18,13 @@ _CSS = """.slopes { display: grid; grid-template-columns: minmax(0, 1fr) clamp(2
 ol { list-style: none; margin: 0; padding: 0; }
 li.head { height: 28px; font-weight: 600; font-size: 14px; }
 li { height: 46px; display: flex; align-items: center; }
-button { all: unset; box-sizing: border-box; cursor: pointer; width: 100%; height: 40px; padding: 2px 8px; display: flex; gap: 8px;
-  align-items: center; border-radius: 8px; border: 1px solid var(--st-border-color); background: var(--st-background-color); }
+button { all: unset; box-sizing: border-box; cursor: pointer; width: 100%; height: 40px; padding: 2px 8px;
+  display: flex; gap: 8px; align-items: center; border-radius: 8px; border: 1px solid var(--st-border-color); background: var(--st-background-color); }
 button:hover { background: var(--st-secondary-background-color); }
 button:focus-visible { outline: 3px solid var(--st-primary-color); }
 button[aria-pressed=true] { border-color: var(--st-primary-color); box-shadow: inset 3px 0 0 var(--st-primary-color); }
 .rank { font-variant-numeric: tabular-nums; min-width: 1.4em; text-align: right; font-weight: 600; }
+.words { flex: 1; min-width: 0; display: flex; gap: 8px; align-items: center; }
 .title { flex: 1; min-width: 0; font-size: 14px; line-height: 17px; max-height: 34px; overflow: hidden; overflow-wrap: anywhere;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
 .sign { font-size: 12px; font-weight: 700; white-space: nowrap; }
@@ -34,8 +35,9 @@ path { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
 path.up { stroke: var(--st-green-color); } path.down { stroke: var(--st-red-color); stroke-dasharray: 6 4; }
 path.chosen { stroke-width: 4; }
 .slopes.single { grid-template-columns: minmax(0, 1fr); } .single .before, .single svg { display: none; }
-@media (max-width: 600px) { button { padding: 2px 4px; gap: 4px; } .title { font-size: 12px; line-height: 15px; }
-  .sign { font-size: 11px; } .sign .places { display: none; } }
+@media (max-width: 600px) { button { padding: 2px 4px; gap: 4px; } .title { font-size: 12px; line-height: 15px; flex: none; }
+  .words { flex-direction: column; align-items: flex-start; gap: 0; } .title:not(:last-child) { -webkit-line-clamp: 1; }
+  .words .title { max-width: 100%; } .sign { font-size: 11px; } }
 """
 _JS = """const SVG = "http://www.w3.org/2000/svg"
 function make(tag, kind, text) {
@@ -51,8 +53,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.type = "button"
     button.title = one.title
     button.setAttribute("aria-pressed", String(one.item === data.chosen))
-    button.append(make("span", "rank", rank), make("span", "title", one.title))
-    if (sign) button.append(make("span", "sign " + one.direction, sign))
+    const words = make("span", "words")
+    words.append(make("span", "title", one.title))
+    if (sign) words.append(make("span", "sign " + one.direction, sign))
+    button.append(make("span", "rank", rank), words)
     button.onclick = () => setTriggerValue("item", one.item)
     line.append(button)
     return line
@@ -105,7 +109,9 @@ def rows(compared: Comparison, language: Language) -> dict[str, object]:
     new = sorted((move for move in moves if move.after), key=lambda move: move.after or 0)
     places = {move.item: place for place, move in enumerate(old, 1)}
     lines = [
-        (places[move.item], place, _direction(move), move.item) for place, move in enumerate(new, 1) if move.before and move.change
+        (places[move.item], place, _direction(move), move.item)
+        for place, move in enumerate(new, 1)
+        if move.before and move.change
     ]
     return {
         "before": [_row(move, move.before, _left(move, language), "gone" if move.after is None else "") for move in old],

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from dashboard.words import Language, word
-from recbole_llmfb import Reading
+from recbole_llmfb import Reading, Signal
 
 Span = tuple[int, int]
 
@@ -18,7 +18,8 @@ button:focus-visible { outline: 3px solid var(--st-primary-color); }
 .plus { background: var(--st-green-background-color); color: var(--st-green-text-color); }
 .minus { background: var(--st-red-background-color); color: var(--st-red-text-color); }
 .zero { background: var(--st-gray-background-color); color: var(--st-gray-text-color); }
-button[aria-checked=false] { background: none; color: var(--st-gray-text-color); text-decoration: line-through; border-bottom-style: dotted; }
+button[aria-checked=false] { background: none; color: var(--st-gray-text-color); text-decoration: line-through;
+  border-bottom-style: dotted; }
 .sign { font-weight: 700; margin-right: 4px; }
 .off { font-size: 11px; margin-left: 4px; text-decoration: none; display: inline-block; }
 """
@@ -67,8 +68,7 @@ def pieces(reading: Reading, language: Language) -> list[dict[str, object]]:
     end = 0
     for span, signals in _joined(reading):
         cut.append({"text": reading.text[end : span[0]]})
-        total = sum(one.polarity * one.strength for one in signals)
-        kind, sign, name = ("plus", "+", "wants") if total > 0 else ("minus", "−", "refuses") if total < 0 else ("zero", "·", "neutral")
+        kind, sign, name = _polarity(sum(one.polarity * one.strength for one in signals))
         about = ", ".join(dict.fromkeys(one.aspect or one.item or one.text for one in signals))
         text = reading.text[slice(*span)]
         cut.append({"text": text, "span": list(span), "kind": kind, "sign": sign, "about": f"{word(name, language)}: {about}"})
@@ -76,9 +76,16 @@ def pieces(reading: Reading, language: Language) -> list[dict[str, object]]:
     return [*cut, {"text": reading.text[end:]}]
 
 
-def _joined(reading: Reading) -> list[tuple[Span, list]]:  # type: ignore[type-arg]
+def _polarity(total: float) -> tuple[str, str, str]:
+    """How a span of this polarity looks, its sign, and the name of its word."""
+    if total > 0:
+        return "plus", "+", "wants"
+    return ("minus", "−", "refuses") if total < 0 else ("zero", "·", "neutral")
+
+
+def _joined(reading: Reading) -> list[tuple[Span, list[Signal]]]:
     """Signals by the stretch of text that they share."""
-    joined: list[tuple[Span, list]] = []  # type: ignore[type-arg]
+    joined: list[tuple[Span, list[Signal]]] = []
     for signal in sorted(reading.signals, key=lambda one: one.span):
         if joined and signal.span[0] < joined[-1][0][1]:
             (start, end), signals = joined[-1]

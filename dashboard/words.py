@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a table of words, one pair a line
 """What the pages say, in English and in Chinese. One place for every word, so that a page is the same in both."""
 
 from typing import Literal
@@ -32,7 +33,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The service does not answer. Start it (recbole-llmfb serve BUNDLE) or wait a moment, then try again.",
         "服务没有响应。请启动服务（recbole-llmfb serve BUNDLE）或稍候再试。",
     ),
-    "session_over": ("The session is over. Sign in again; what you typed stays here.", "会话已过期，请重新登录。您输入的内容仍保留。"),
+    "session_over": (
+        "The session is over. Sign in again; what you typed stays here.",
+        "会话已过期，请重新登录。您输入的内容仍保留。",
+    ),
     "forbidden": ("This account may not do that. Ask an admin.", "当前账户无权执行此操作，请联系管理员。"),
     "not_found": ("That is not there. Check the id.", "找不到该内容，请检查编号。"),
     "invalid": ("The service does not take this. Correct it and try again.", "服务无法接受该输入，请修改后重试。"),
@@ -67,7 +71,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "pin": ("Pin this list", "固定此列表"),
     "say_something": ("Say something first.", "请先输入内容。"),
     "current": ("What the user sees now", "用户当前看到的列表"),
-    "nothing_shown": ("No item is left to show. Raise the number of items or take something back.", "没有可显示的物品，请增加数量或撤销部分反馈。"),
+    "nothing_shown": (
+        "No item is left to show. Raise the number of items or take something back.",
+        "没有可显示的物品，请增加数量或撤销部分反馈。",
+    ),
     "before": ("Before", "之前"),
     "after": ("After", "之后"),
     "preview_state": ("Preview: nothing is stored yet.", "预览：尚未保存。"),
@@ -94,7 +101,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "wants": ("wants", "想要"),
     "refuses": ("does not want", "不想要"),
     "neutral": ("neutral", "中性"),
-    "counterfactual": ("Counterfactual: parts of the text are switched off, so this list cannot be kept.", "反事实列表：部分文字已关闭，因此不能保留。"),
+    "counterfactual": (
+        "Counterfactual: parts of the text are switched off, so this list cannot be kept.",
+        "反事实列表：部分文字已关闭，因此不能保留。",
+    ),
     "why": ("Why", "原因"),
     "why_item": ("Explain an item (or press one in the lists)", "解释某个物品（也可直接点击列表中的物品）"),
     "why_above": ("Why above", "为什么高于"),
@@ -108,7 +118,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "from_said": ("what was said", "用户发言"),
     "from_popularity": ("popularity", "热门度"),
     "history": ("What the user said before", "历史反馈"),
-    "no_history": ("Nothing yet. What is kept above appears here and can be taken back.", "暂无记录。上方保留的反馈会显示在这里，并可撤销。"),
+    "no_history": (
+        "Nothing yet. What is kept above appears here and can be taken back.",
+        "暂无记录。上方保留的反馈会显示在这里，并可撤销。",
+    ),
     "take_back": ("Take the chosen row back", "撤销所选反馈"),
     "choose_row": ("Choose a row to take it back.", "选择一行即可撤销。"),
     "pinned": ("Pinned", "已固定"),
@@ -129,7 +142,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     # users
     "users_what": ("Who has said something, what, and when.", "谁说过什么，以及何时说的。"),
     "search": ("Search", "搜索"),
-    "no_users": ("Nobody has said anything yet. Keep a comment on the page Respond.", "还没有任何用户反馈。请在“回应”页保留一条评论。"),
+    "no_users": (
+        "Nobody has said anything yet. Keep a comment on the page Respond.",
+        "还没有任何用户反馈。请在“回应”页保留一条评论。",
+    ),
     "timeline": ("Timeline", "时间线"),
     "slates": ("Lists shown", "展示过的列表"),
     "export": ("Export everything about this user", "导出该用户的全部数据"),
@@ -152,7 +168,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "more": ("More", "更多"),
     # catalogue
     "catalogue_what": ("What can be recommended.", "可推荐的物品。"),
-    "no_items": ("No item has this in its title or id. Try a part of a word.", "没有标题或编号包含该内容的物品，请尝试更短的词。"),
+    "no_items": (
+        "No item has this in its title or id. Try a part of a word.",
+        "没有标题或编号包含该内容的物品，请尝试更短的词。",
+    ),
     "cold_only": ("Only cold items (no interactions)", "仅冷启动物品（无交互）"),
     "nearest": ("Nearest by text", "文本最相近的物品"),
     "choose_item": ("Choose a row to see its text and what is like it.", "选择一行以查看其文本和相近物品。"),
@@ -179,7 +198,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "route": ("Route", "路由"),
     "count": ("Count", "次数"),
     "milliseconds": ("milliseconds", "毫秒"),
-    "no_requests": ("Nothing was measured yet. Ask for a list on the page Respond.", "尚无测量数据。请先在“回应”页获取一个列表。"),
+    "no_requests": (
+        "Nothing was measured yet. Ask for a list on the page Respond.",
+        "尚无测量数据。请先在“回应”页获取一个列表。",
+    ),
     "refresh": ("Refresh", "刷新"),
     "read": ("read words", "理解文本"),
     "fold": ("fold state", "更新状态"),

@@ -33,7 +33,9 @@ def _show(rows: Sequence[Any] | None, fields: Sequence[str], empty: str) -> None
     if not rows:
         st.info(say(empty))
         return
-    table = pd.DataFrame([[_cell(getattr(row, field)) for field in fields] for row in rows], columns=[say(field) for field in fields])
+    table = pd.DataFrame(
+        [[_cell(getattr(row, field)) for field in fields] for row in rows], columns=[say(field) for field in fields]
+    )
     st.dataframe(table, hide_index=True, key=f"admin_{empty}")
 
 
@@ -42,7 +44,10 @@ def _cell(value: Any) -> Any:
 
 
 def _new_account() -> None:
-    with st.expander(say("new_account"), icon=":material/person_add:"), st.form("admin_account", border=False, clear_on_submit=True):
+    with (
+        st.expander(say("new_account"), icon=":material/person_add:"),
+        st.form("admin_account", border=False, clear_on_submit=True),
+    ):
         name = st.text_input(say("name"), max_chars=100, autocomplete="off")
         password = st.text_input(say("new_password"), type="password", autocomplete="new-password")
         role = st.selectbox(say("role"), ("operator", "admin"), format_func=lambda one: say(f"role_{one}"))

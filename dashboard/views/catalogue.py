@@ -33,7 +33,9 @@ def main() -> None:
     st.subheader(say("nearest"), anchor=False)
     near = ask(lambda service: service.rank(item.text[:2000], exclude=[item.item], k=10, lang=language()))
     if near is not None:
-        rows = pd.DataFrame([(one.rank, one.title, one.item) for one in near.items], columns=[say(n) for n in ("rank", "title", "item")])
+        rows = pd.DataFrame(
+            [(one.rank, one.title, one.item) for one in near.items], columns=[say(n) for n in ("rank", "title", "item")]
+        )
         st.dataframe(rows, hide_index=True, key="catalogue_near")
 
 

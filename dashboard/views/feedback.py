@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.connection import ask, say
+from dashboard.figures import QUIET
 from dashboard.history import kind_of, table, what_of
 
 KINDS = ("comment", "rating", "click", "undo_kind")
@@ -47,7 +48,7 @@ def main() -> None:
     figure.update_layout(height=220, margin={"l": 8, "r": 8, "t": 8, "b": 8}, barmode="stack", showlegend=True)
     figure.update_xaxes(type="date", tickformat="%Y-%m-%d")
     st.subheader(say("per_day"), anchor=False)
-    st.plotly_chart(figure, key="feedback_days", config={"displayModeBar": False}, alt=say("per_day"))
+    st.plotly_chart(figure, key="feedback_days", config=QUIET, alt=say("per_day"))
     st.dataframe(table(records), hide_index=True, key="feedback_records")
 
 

@@ -76,12 +76,17 @@ def _say_something(turn: Turn) -> Turn:
     with st.form("respond_say", border=False):
         text, item, rating = None, None, None
         if kind == "comment":
-            text = st.text_area(say("comment_label"), placeholder=say("comment_hint"), max_chars=2000, key="respond_text", height=96)
+            text = st.text_area(
+                say("comment_label"), placeholder=say("comment_hint"), max_chars=2000, key="respond_text", height=96
+            )
         else:
             whole = [""] if kind == "rating" else []
             item = st.selectbox(
-                say("on_what"), [*whole, *titles], format_func=lambda one: titles.get(one, one) if one else say("whole_list"),
-                accept_new_options=True, key=f"respond_on_{kind}",
+                say("on_what"),
+                [*whole, *titles],
+                format_func=lambda one: titles.get(one, one) if one else say("whole_list"),
+                accept_new_options=True,
+                key=f"respond_on_{kind}",
             )
             if kind == "rating":
                 rating = st.slider(say("satisfaction"), 1, 5, 3, key="respond_rating")
@@ -107,7 +112,14 @@ def _draft(turn: Turn, text: str | None, item: str | None, rating: float | None,
     slate = None if item else turn.before.id
     try:
         return Feedback(
-            turn.user, text=text, item=item or None, rating=rating, click=click, slate=slate, time=datetime.now(UTC), id=uuid4().hex
+            turn.user,
+            text=text,
+            item=item or None,
+            rating=rating,
+            click=click,
+            slate=slate,
+            time=datetime.now(UTC),
+            id=uuid4().hex,
         )
     except ValidationError as error:
         st.error(say("invalid"))
@@ -150,7 +162,11 @@ def _show_lists(turn: Turn) -> None:
     if not compared.moves:
         st.info(say("nothing_shown"))
     draw_slopes(
-        compared, turn.language, chosen=st.session_state.get("respond_item"), single=turn.after is None, key="respond_lists",
+        compared,
+        turn.language,
+        chosen=st.session_state.get("respond_item"),
+        single=turn.after is None,
+        key="respond_lists",
         on_choice=_choose,
     )
     st.text((turn.after or turn.before).summary)

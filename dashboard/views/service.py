@@ -37,15 +37,13 @@ def main() -> None:
 
 def _table(found: dict[str, Histogram], title: str) -> None:
     """One row each: how often, and percentiles in milliseconds."""
+    names = {f"p{round(100 * q)}": q for q in QUANTILES}
     rows = [
-        {title: name, say("count"): int(one.count), **{f"p{q:.0%}".rstrip("%"): 1000 * (one.quantile(q) or 0) for q in QUANTILES}}
+        {title: name, say("count"): int(one.count), **{p: 1000 * (one.quantile(q) or 0) for p, q in names.items()}}
         for name, one in found.items()
     ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={f"p{q:.0%}".rstrip("%"): st.column_config.NumberColumn(help=say("milliseconds"), format="%.1f ms") for q in QUANTILES},
-    )
+    column = st.column_config.NumberColumn(help=say("milliseconds"), format="%.1f ms")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=dict.fromkeys(names, column))
 
 
 main()

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.connection import ask, say
 from dashboard.escaping import for_plotly
+from dashboard.figures import QUIET
 from dashboard.history import kind_of, table, what_of
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     if records is None:
         return
     st.subheader(say("timeline"), anchor=False)
-    st.plotly_chart(_timeline(records.records), key="users_timeline", config={"displayModeBar": False}, alt=say("timeline"))
+    st.plotly_chart(_timeline(records.records), key="users_timeline", config=QUIET, alt=say("timeline"))
     st.dataframe(table(records.records), hide_index=True, key="users_records")
     _export(user)
     _erase(user)

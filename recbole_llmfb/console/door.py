@@ -73,7 +73,9 @@ def _refusal(connection: HTTPConnection, error: AccessError) -> Response:
     if "text/html" not in connection.headers.get("accept", ""):
         return PlainTextResponse(error.detail, error.status, headers)
     nonce = secrets.token_urlsafe(16)
-    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; frame-ancestors 'none'"
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; frame-ancestors 'none'"
+    )
     headers |= {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
     headers.pop("WWW-Authenticate", None)
     why = _WHY.get(error.status, _WHY[401])
