@@ -19,7 +19,8 @@ ol { list-style: none; margin: 0; padding: 0; }
 li.head { height: 28px; font-weight: 600; font-size: 14px; }
 li { height: 46px; display: flex; align-items: center; }
 button { all: unset; box-sizing: border-box; cursor: pointer; width: 100%; height: 40px; padding: 2px 8px;
-  display: flex; gap: 8px; align-items: center; border-radius: 8px; border: 1px solid var(--st-border-color); background: var(--st-background-color); }
+  display: flex; gap: 8px; align-items: center; border-radius: 8px;
+  border: 1px solid var(--st-border-color); background: var(--st-background-color); }
 button:hover { background: var(--st-secondary-background-color); }
 button:focus-visible { outline: 3px solid var(--st-primary-color); }
 button[aria-pressed=true] { border-color: var(--st-primary-color); box-shadow: inset 3px 0 0 var(--st-primary-color); }
