@@ -52,10 +52,10 @@ def session_token() -> str | None:
 
 def client() -> Client:
     """The client of this browser's session; a new one when somebody else signs in."""
-    token = session_token()
-    kept: tuple[str | None, Client] | None = st.session_state.get("client")
-    if kept is None or kept[0] != token:
-        kept = (token, Client(service_url(), session=token, retries=1))
+    who = (service_url(), session_token())
+    kept: tuple[tuple[str, str | None], Client] | None = st.session_state.get("client")
+    if kept is None or kept[0] != who:
+        kept = (who, Client(who[0], session=who[1], retries=1))
         st.session_state["client"] = kept
     return kept[1]
 

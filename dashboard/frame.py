@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.connection import client, is_mounted, say, session_token, tell
+from dashboard.connection import ask, client, is_mounted, say, session_token, tell
 from dashboard.words import LANGUAGES
-from recbole_llmfb import LlmfbError
+from recbole_llmfb import Client, LlmfbError
 
 _SIGN_OUT = st.components.v2.component(
     "llmfb_sign_out",
@@ -53,6 +53,7 @@ def _sign_in() -> None:
     st.title(say("console"))
     if is_mounted():  # the page itself is behind the service's door: loading it again shows the door
         st.warning(say("session_over"))
+        _SIGN_OUT(key="sign_in_again", data={"label": say("sign_in")})
         return
     with st.form("sign_in", width=420):
         name = st.text_input(say("name"), autocomplete="username")
@@ -76,5 +77,6 @@ def show_account(me: Any) -> None:
         elif is_mounted():
             _SIGN_OUT(key="sign_out", data={"label": say("sign_out")})
         elif st.button(say("sign_out")):
+            ask(Client.logout)
             st.session_state.pop("session_token", None)
             st.rerun()

@@ -177,11 +177,9 @@ def test_a_service_that_goes_away_and_comes_back(visit: Open, console: Console, 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("LLMFB_SERVICE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        page.session_state["client"] = None
         page.run()
         assert "does not answer" in page.error[0].value and not page.exception
     monkeypatch.setenv("LLMFB_SERVICE_URL", console.address)
-    page.session_state["client"] = None
     page.run()
     assert page.title[0].value == "Respond" and not page.error
 
