@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from recbole_llmfb import access_cli
 from recbole_llmfb.cli_serving import backup, restore, serve
+from recbole_llmfb.console_cli import console
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 from recbole_llmfb.printing import fail, one_line, print_json, print_report, print_slate, table
 
@@ -45,6 +46,7 @@ Lang = Annotated[str, typer.Option(help="Language of reasons: en or zh.")]
 app.command()(serve)
 app.command()(backup)
 app.command()(restore)
+app.command()(console)
 
 
 @app.command()

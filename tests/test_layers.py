@@ -46,9 +46,11 @@ LAYERS = {
     "printing": _layer("schema", libraries="rich typer"),
     "access_cli": _layer("cli_serving", "printing"),
     "cli_serving": _layer("serving", libraries="typer"),
-    "cli": _layer("access_cli", "cli_serving", "convert", "evaluation", "printing"),
+    "console": _layer("serving", "dashboard"),
+    "console_cli": _layer("cli_serving", "console"),
+    "cli": _layer("access_cli", "cli_serving", "console_cli", "convert", "evaluation", "printing"),
     "__main__": _layer("cli"),
-    "dashboard": _layer(libraries="numpy pandas plotly streamlit"),
+    "dashboard": _layer(libraries="numpy pandas plotly pydantic starlette streamlit"),
 }
 
 # The command line must start without the training extra: what may import RecBole, it imports inside the command that needs it.

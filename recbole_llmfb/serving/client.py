@@ -261,12 +261,12 @@ class Client:
 
         return self._get("/v1/audit", AuditPage, limit=limit, before=before)
 
-    def _get(self, path: str, kind: type[Answer], **query: Any) -> Answer:
-        return kind.model_validate_json(self._line.ask("GET", path, query=query))
+    def _get(self, path: str, answer: type[Answer], /, **query: Any) -> Answer:
+        return answer.model_validate_json(self._line.ask("GET", path, query=query))
 
-    def _post(self, path: str, kind: type[Answer], body: Any, *, once: bool = False, **query: Any) -> Answer:
+    def _post(self, path: str, answer: type[Answer], body: Any, /, *, once: bool = False, **query: Any) -> Answer:
         headers = {"Idempotency-Key": uuid4().hex} if once else {}
-        return kind.model_validate_json(self._line.ask("POST", path, query=query, body=body, headers=headers))
+        return answer.model_validate_json(self._line.ask("POST", path, query=query, body=body, headers=headers))
 
 
 def _options(k: int, lang: Language, diversity: float, now: datetime | None) -> dict[str, Any]:

@@ -33,11 +33,15 @@ class Settings:
     access: Path | None = None
 
 
-def run(settings: Settings, ready: Callable[[str], None]) -> None:
+Build = Callable[[Settings, AccessSettings], FastAPI]
+
+
+def run(settings: Settings, ready: Callable[[str], None], build: Build | None = None) -> None:
     """Serve until told to stop (SIGINT, SIGTERM); requests that have begun are answered.
 
     Args:
         ready: is told the address, once requests are accepted there.
+        build: makes the application; the service alone, unless given.
 
     Raises:
         UsageError: the address cannot be listened on, or other machines could reach it and nothing keeps strangers out.
@@ -46,7 +50,8 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
     access = _check(settings)
     listening = _listen(settings.host, settings.port)
     address = _address(settings.host, listening.getsockname()[1])
-    make = partial(_application, settings, access)
+    build = build or _application
+    make = partial(build, settings, access)
     if settings.workers == 1:
         server = uvicorn.Server(_configuration(make()))
         ready(address)
@@ -55,7 +60,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
     with TemporaryDirectory(prefix="llmfb-workers-") as folder:
         os.environ.setdefault(FOLDER, folder)
         if access.limits == AccessSettings().limits:
-            make = partial(_application, settings, access.model_copy(update={"limits": f"counts://{folder}/counts.db"}))
+            make = partial(build, settings, access.model_copy(update={"limits": f"counts://{folder}/counts.db"}))
         load_bundle(settings.bundle)  # what is wrong is told once, and here
         ready(address)
         config = _configuration(make, workers=settings.workers)
