@@ -1,5 +1,7 @@
 """Why an item stands where it does: the parts of its score before and after, and against another item."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from dashboard.comparison import Move, difference
@@ -23,9 +25,9 @@ def show_why(turn: Turn) -> None:
         item = st.selectbox(say("why_item"), list(titles), format_func=titles.__getitem__, key="respond_item")
         before, after = _sides(turn, item)
         chosen = after or before
-        sides = [(say("before"), before.parts if before else None)]
+        sides: list[tuple[str, Mapping[str, float] | None]] = [(say("before"), _parts(before))]
         if turn.after is not None:
-            sides.append((say("after"), after.parts if after else None))
+            sides.append((say("after"), _parts(after)))
         st.plotly_chart(waterfall(sides, turn.language), key="respond_waterfall", config=QUIET, alt=say("parts"))
         if chosen is not None and chosen.reason:
             st.text(chosen.reason)
@@ -61,5 +63,10 @@ def _show_above(turn: Turn, chosen: Recommendation) -> None:
     against = others[other]
     by = chosen.score - against.score
     st.text(f"{chosen.title}\n{say('above_by' if by >= 0 else 'below_by')} {abs(by):.2f}\n{against.title}")
-    amounts = difference({**chosen.parts}, {**against.parts})
+    amounts = difference(_parts(chosen) or {}, _parts(against) or {})
     st.plotly_chart(part_bars(amounts, turn.language), key="respond_above", config=QUIET, alt=say("why_above"))
+
+
+def _parts(shown: Recommendation | None) -> dict[str, float] | None:
+    """The parts of its score; None where a list does not have it."""
+    return None if shown is None else {str(name): amount for name, amount in shown.parts.items()}

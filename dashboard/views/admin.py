@@ -1,7 +1,7 @@
 """Admin: accounts, keys, and who changed what. The page is there for admins only, and the service asks again."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -51,8 +51,8 @@ def _new_account() -> None:
         name = st.text_input(say("name"), max_chars=100, autocomplete="off")
         password = st.text_input(say("new_password"), type="password", autocomplete="new-password")
         role = st.selectbox(say("role"), ("operator", "admin"), format_func=lambda one: say(f"role_{one}"))
-        if st.form_submit_button(say("make")) and ask(lambda service: service.create_account(name, password, role)):
-            st.rerun()
+        if st.form_submit_button(say("make")):
+            _rerun_after(ask(lambda service: service.create_account(name, password, role)))
 
 
 def _switch_account() -> None:
@@ -63,8 +63,8 @@ def _switch_account() -> None:
         name = st.selectbox(say("name"), list(known), key="admin_which")
         is_off = known[name].disabled is not None
         label = say("enable" if is_off else "disable")
-        if st.button(label, key="admin_switch") and ask(lambda service: service.change_account(name, disabled=not is_off)):
-            st.rerun()
+        if st.button(label, key="admin_switch"):
+            _rerun_after(ask(lambda service: service.change_account(name, disabled=not is_off)))
 
 
 def _new_key() -> None:
@@ -74,7 +74,7 @@ def _new_key() -> None:
         st.code(made, language=None)
     with st.expander(say("new_key"), icon=":material/key:"), st.form("admin_key", border=False, clear_on_submit=True):
         name = st.text_input(say("name"), max_chars=100, autocomplete="off")
-        scope = st.selectbox(say("scope"), ("operator", "user", "admin"))
+        scope: Literal["operator", "user", "admin"] = st.selectbox(say("scope"), ("operator", "user", "admin"))
         user = st.text_input(say("key_user"), max_chars=1000, autocomplete="off")
         if st.form_submit_button(say("make")):
             key = ask(lambda service: service.create_key(name, scope, user or None))
@@ -89,8 +89,14 @@ def _revoke_key() -> None:
         return
     with st.expander(say("revoke"), icon=":material/key_off:"):
         chosen = st.selectbox(say("keys"), list(standing), format_func=lambda one: f"{standing[one]} ({one})", key="admin_key_id")
-        if st.button(say("revoke"), key="admin_revoke") and ask(lambda service: service.revoke_key(chosen)):
-            st.rerun()
+        if st.button(say("revoke"), key="admin_revoke"):
+            _rerun_after(ask(lambda service: service.revoke_key(chosen)))
+
+
+def _rerun_after(answer: object) -> None:
+    """Draw the page anew, unless nothing was done; then it says why."""
+    if answer is not None:
+        st.rerun()
 
 
 main()

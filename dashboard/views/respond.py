@@ -139,10 +139,13 @@ def _show_utterance(turn: Turn) -> Turn:
         draft = turn.draft
         turn = ask(lambda service: responding.preview(service, turn, draft, off)) or turn
         _remember(turn)
-    draw_utterance(turn.reading, turn.off, turn.language, key=key, on_switch=lambda: _switch(key))
-    if turn.reading.signals and is_preview:
+    reading = turn.reading
+    if reading is None:
+        return turn
+    draw_utterance(reading, turn.off, turn.language, key=key, on_switch=lambda: _switch(key))
+    if reading.signals and is_preview:
         st.caption(say("switch_hint"))
-    for words in (turn.reading.reason, *turn.reading.notes):
+    for words in (reading.reason, *reading.notes):
         if words:
             st.text(words)
     return turn
