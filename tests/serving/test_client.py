@@ -84,6 +84,16 @@ def test_ids_hold_any_character(client: Client) -> None:
     assert client.erase(ODD) == 3 and client.feedback(ODD).records == ()
 
 
+def test_it_lists_what_everybody_said_and_was_shown(client: Client) -> None:
+    made = [
+        client.respond(Feedback(user, text=words)) for user, words in (("one", "no more even ones"), ("two", "more odd ones"))
+    ]
+    assert [one.feedback.user for one in client.feedback(limit=2).records] == ["two", "one"]
+    assert [one.feedback.user for one in client.feedback(kind="comment", contains="NO MORE EVEN").records][0] == "one"
+    assert client.slates("two").slates == (made[1],)
+    assert {one.polarity: one.number for one in client.counts(user="one").counts} == {"negative": 1}
+
+
 def test_it_knows_what_is_served_and_who_asks(client: Client, bundle: Bundle) -> None:
     assert client.is_ready()
     assert [one.version for one in client.bundles().bundles if one.served] == [bundle.version]
