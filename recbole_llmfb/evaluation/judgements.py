@@ -50,7 +50,7 @@ def areas(model: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
         OURS: parts.score,
         _TEXT_ALONE: parts.feedback,
         _COLLABORATIVE_ALONE: parts.collaborative + parts.text,
-        _POPULARITY: model.conversations.popularity().expand(len(turns), -1),
+        _POPULARITY: model.talks.conversations.popularity().expand(len(turns), -1),
     }
     return {method: liked_over_disliked(of_method.cpu(), turns).tolist() for method, of_method in scores.items()}
 
