@@ -3,6 +3,9 @@
 Few turns of a dialogue have items of both kinds, and what tells them apart is weak. So every part begins with a weight of its
 own, and a weight moves only for what is better by more than a standard error (the rule of Breiman et al., "Classification and
 Regression Trees", 1984, section 3.4.3): what is nearest to the start, not what happened to be best, is kept.
+
+Talk, history and popularity begin near what the softmax over the catalogue gives them, as logarithms of chances. Popularity has
+half of it: what was shown is popular already, liked or not. `text` is standardized, and begins small beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +22,7 @@ from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
 from recbole_llmfb.training.talk_mixing import TalkReader, parts_of
 
 JUDGED_AUC = "judged_auc"
-START = {"linear": 0.25, "autoencoder": 0.0, "text": 0.5, "bias": 0.5, "talk": 1.0, "wanted": 1.0, "unwanted": 1.0}
+START = {"linear": 0.3, "autoencoder": 0.0, "text": 0.1, "bias": 0.4, "talk": 1.0, "wanted": 1.0, "unwanted": 1.0}
 _FACTORS = (0.0, 0.25, 0.5, 2.0, 4.0)
 _MOVED = ("linear", "text", "bias", "wanted")  # against the talk, whose weight is the unit
 

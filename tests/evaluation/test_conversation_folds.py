@@ -56,11 +56,12 @@ def test_a_fold_is_trained_judged_and_not_run_again(tmp_path: Path, monkeypatch:
 
 def test_judged_turns_are_told_of_where_there_are_some() -> None:
     areas = {method: [0.5, 0.5, 1.0] for method in judgements.METHODS} | {judgements.OURS: [1.0, 0.5, 1.0]}
-    records = [{"judged": {"dialogue": ["x", "x", "y"], "areas": areas}}, {}]
+    records = [{"fold": 0, "judged": {"dialogue": ["x", "x", "y"], "areas": areas}}, {"fold": 1}]
     lines = judgements.report(records)
     assert lines[0] == "## Liked over disliked: 3 turns with both, of 2 dialogues"
     assert any(line.startswith(f"| {judgements.OURS} | .833 [") for line in lines)
     assert any(line.startswith(f"| {judgements.FROZEN} | .667 [") and "| .167 [" in line for line in lines)
+    assert lines[-1] == "| 0 | 3 | .833 | .667 | .667 |" and any("Not all of it is held out" in line for line in lines)
     assert judgements.report([{}]) == []
 
 
