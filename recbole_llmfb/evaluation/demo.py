@@ -41,10 +41,13 @@ def demo(folder: Path, console: Console) -> Slate:
         highlight=False,
     )
     slate = _speak(Recommender.load(bundle), console)
-    console.print("Say something yourself:", highlight=False)
-    console.print(
-        f'  .venv/bin/recbole-llmfb recommend {folder / DATASET} --user {slate.user} --text "..."', highlight=False, markup=False
-    )
+    for what, command in (
+        ("Say something yourself:", f'recommend {folder / DATASET} --user {slate.user} --text "..."'),
+        ("Open the operators' console, and see what moves:", f"console {folder / DATASET}"),
+        ("Serve it over HTTP:", f"serve {folder / DATASET}"),
+    ):
+        console.print(what, highlight=False)
+        console.print(f"  .venv/bin/recbole-llmfb {command}", highlight=False, markup=False)
     return slate
 
 
