@@ -68,7 +68,7 @@ class Me(BaseModel):
 
 def access_router(access: Access) -> APIRouter:
     """The routes over the parts of access."""
-    router = APIRouter(tags=["access"])
+    router = APIRouter(tags=["access"], generate_unique_id_function=lambda route: route.name)
     _add_sessions(router, access)
     _add_keys(router, access)
     _add_accounts(router, access)
@@ -88,7 +88,7 @@ def admitted(access: Access, scope: Scope) -> Any:
 def _add_sessions(router: APIRouter, access: Access) -> None:
     anybody = admitted(access, "user")
 
-    @router.post("/login", summary="Sign in with a name and a password; the answer sets the session's cookie")
+    @router.post("/login", description="Sign in with a name and a password; the answer sets the session's cookie")
     def login(request: Request, response: Response, credentials: Credentials) -> Me:
         if "origin" in request.headers or "sec-fetch-site" in request.headers:
             access.gate.check_page(request)
@@ -102,7 +102,7 @@ def _add_sessions(router: APIRouter, access: Access) -> None:
         return Me.of(principal)
 
     @router.get(
-        "/login/link", summary="Follow the link of the first start; the answer sets the session's cookie", status_code=303
+        "/login/link", description="Follow the link of the first start; the answer sets the session's cookie", status_code=303
     )
     def follow(request: Request, token: Annotated[str, Query(max_length=100)]) -> RedirectResponse:
         access.gate.check_machine(request)
@@ -110,7 +110,7 @@ def _add_sessions(router: APIRouter, access: Access) -> None:
         set_cookie(request, response, access.first_start.follow(token))
         return response
 
-    @router.post("/logout", summary="End the session", status_code=204)
+    @router.post("/logout", description="End the session", status_code=204)
     def logout(request: Request, response: Response) -> None:
         access.gate.check_page(request)
         token = read_cookie(request)
@@ -118,7 +118,7 @@ def _add_sessions(router: APIRouter, access: Access) -> None:
             access.sessions.close(token)
         clear_cookie(request, response)
 
-    @router.get("/v1/me", summary="Who asks")
+    @router.get("/v1/me", description="Who asks")
     def me(response: Response, principal: Annotated[Principal, anybody]) -> Me:
         response.headers.update(_NO_STORE)
         return Me.of(principal)
@@ -127,16 +127,16 @@ def _add_sessions(router: APIRouter, access: Access) -> None:
 def _add_keys(router: APIRouter, access: Access) -> None:
     admin = admitted(access, "admin")
 
-    @router.get("/v1/keys", summary="All keys, without their secrets", dependencies=[admin])
+    @router.get("/v1/keys", description="All keys, without their secrets", dependencies=[admin])
     def keys() -> list[Key]:
         return access.keys.all()
 
-    @router.post("/v1/keys", summary="Make a key; its secret is in this answer and nowhere else", status_code=201)
+    @router.post("/v1/keys", description="Make a key; its secret is in this answer and nowhere else", status_code=201)
     def create_key(response: Response, wanted: KeyRequest, principal: Annotated[Principal, admin]) -> NewKey:
         response.headers.update(_NO_STORE)
         return access.keys.create(principal, wanted.name, wanted.scope, wanted.user)
 
-    @router.delete("/v1/keys", summary="Revoke a key")
+    @router.delete("/v1/keys", description="Revoke a key")
     def revoke_key(id: Annotated[str, Query(max_length=100)], principal: Annotated[Principal, admin]) -> Key:
         return access.keys.revoke(principal, id)
 
@@ -144,15 +144,15 @@ def _add_keys(router: APIRouter, access: Access) -> None:
 def _add_accounts(router: APIRouter, access: Access) -> None:
     admin, operator = admitted(access, "admin"), admitted(access, "operator")
 
-    @router.get("/v1/accounts", summary="All accounts", dependencies=[admin])
+    @router.get("/v1/accounts", description="All accounts", dependencies=[admin])
     def accounts() -> list[Account]:
         return access.accounts.all()
 
-    @router.post("/v1/accounts", summary="Make an account", status_code=201)
+    @router.post("/v1/accounts", description="Make an account", status_code=201)
     def create_account(wanted: AccountRequest, principal: Annotated[Principal, admin]) -> Account:
         return access.accounts.create(principal, wanted.name, wanted.password, wanted.role)
 
-    @router.patch("/v1/accounts", summary="Change an account: an admin any, an operator the password of the own one")
+    @router.patch("/v1/accounts", description="Change an account: an admin any, an operator the password of the own one")
     def change_account(request: Request, wanted: AccountChange, principal: Annotated[Principal, operator]) -> Account:
         is_own = principal.name == account_name(wanted.name)
         if not principal.may("admin") and not (is_own and wanted.role is None and wanted.disabled is None):
@@ -166,7 +166,7 @@ def _add_accounts(router: APIRouter, access: Access) -> None:
 
 
 def _add_audit(router: APIRouter, access: Access) -> None:
-    @router.get("/v1/audit", summary="Who changed what, newest first", dependencies=[admitted(access, "admin")])
+    @router.get("/v1/audit", description="Who changed what, newest first", dependencies=[admitted(access, "admin")])
     def audit(
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         before: Annotated[

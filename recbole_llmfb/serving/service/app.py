@@ -15,7 +15,7 @@ from recbole_llmfb.serving.service.context import Service
 from recbole_llmfb.serving.service.idempotency import Idempotency
 from recbole_llmfb.serving.service.metrics import Metrics
 from recbole_llmfb.serving.service.middleware import RequestLimits, RequestRecords
-from recbole_llmfb.serving.service.openapi import describe
+from recbole_llmfb.serving.service.openapi import describe, problems
 from recbole_llmfb.serving.service.problems import answer_with_problems
 from recbole_llmfb.serving.store import Database
 
@@ -65,7 +65,7 @@ def create_app(
     app.state.service = service
     for routes in (routes_slates, routes_catalogue, routes_people, routes_health):
         app.include_router(routes.router)
-    app.include_router(access_router(service.access))
+    app.include_router(access_router(service.access), responses=problems())
     answer_with_problems(app)
     describe(app)
     app.add_middleware(RequestLimits, max_body=max_body)
