@@ -59,8 +59,8 @@ def run(settings: Settings, ready: Callable[[str], None], build: Build | None = 
         return
     with TemporaryDirectory(prefix="llmfb-workers-") as folder:
         os.environ.setdefault(FOLDER, folder)
-        if access.limits == AccessSettings().limits:
-            make = partial(build, settings, access.model_copy(update={"limits": f"counts://{folder}/counts.db"}))
+        if access.limits == AccessSettings().limits:  # apart from what Prometheus takes for its own
+            make = partial(build, settings, access.model_copy(update={"limits": f"counts://{folder}/rates/counts.db"}))
         load_bundle(settings.bundle)  # what is wrong is told once, and here
         ready(address)
         config = _configuration(make, workers=settings.workers)
