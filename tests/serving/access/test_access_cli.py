@@ -9,6 +9,7 @@ from access_service import PASSWORD, Make, actions, client, one_database
 from sqlalchemy import text
 
 from recbole_llmfb.cli import main
+from recbole_llmfb.cli_serving import DATABASE
 from recbole_llmfb.serving.access import Access
 
 
@@ -97,11 +98,11 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert problem in told and told.count("\n") == 1 and "Traceback" not in told
 
 
-def test_a_command_without_a_database_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_without_a_database_that_of_the_service_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(["keys", "list"])
-    assert ended.value.code == 2 and "--database" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert ended.value.code == 0 and DATABASE.endswith("/feedback.db") and (tmp_path / "feedback.db").exists()
 
 
 def test_both_see_one_database(shell: Shell, make_access: Make) -> None:
