@@ -13,7 +13,7 @@ if not CHROMIUM.exists():
     pytest.skip(f"no browser at {CHROMIUM}", allow_module_level=True)
 sync_playwright = pytest.importorskip("playwright.sync_api", reason="the extra `dev` brings playwright").sync_playwright
 
-SLOW = 300_000  # milliseconds until a page that does not come is given up; nothing here is measured
+SLOW = 120_000  # milliseconds until a page that does not come is given up; nothing here is measured
 WIDTHS = [1280, 390]
 
 
