@@ -43,12 +43,8 @@ LAYERS = {
     ),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
-    "printing": _layer("schema", libraries="rich typer"),
-    "access_cli": _layer("cli_serving", "printing"),
-    "cli_serving": _layer("serving", libraries="typer"),
     "console": _layer("serving", "dashboard"),
-    "console_cli": _layer("cli_serving", "console"),
-    "cli": _layer("access_cli", "cli_serving", "console_cli", "convert", "evaluation", "printing"),
+    "cli": _layer("console", "convert", "evaluation", libraries="typer"),
     "__main__": _layer("cli"),
     "dashboard": _layer(libraries="numpy pandas plotly pydantic starlette streamlit"),
 }

@@ -221,3 +221,15 @@ def checked_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
         if pair is None or not 0 <= pair[0] < pair[1]:
             raise UsageError(f"without_spans holds {one!r}: give (start, end) of the text, as a signal's span is")
     return tuple((start, end) for start, end in given)
+
+
+def checked_feedback(feedback: Feedback | Sequence[Feedback]) -> Sequence[Feedback]:
+    """Feedback of one user. Raises UsageError for none, for anything else, and for that of several users."""
+    said = [feedback] if isinstance(feedback, Feedback) else list(feedback)
+    wrong = [one for one in said if not isinstance(one, Feedback)]
+    if wrong or not said:
+        raise UsageError(f"feedback={wrong[0] if wrong else said!r}: give one Feedback or a sequence of them")
+    users = sorted({one.user for one in said})
+    if len(users) > 1:
+        raise UsageError(f"feedback of {len(users)} users ({users[0]!r}, {users[1]!r}): answer one user at a time")
+    return said

@@ -109,14 +109,11 @@ class InProcess(httpx.BaseTransport):
     def __init__(self, app: Starlette, *, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         """address: of whoever asks, as the application sees it."""
         self._asgi = httpx.ASGITransport(app, raise_app_exceptions=False, client=address)
-        self._open = ExitStack()
-        self._portal: BlockingPortal = self._open.enter_context(start_blocking_portal())
-        lifespan: AbstractContextManager[Any] = self._portal.wrap_async_context_manager(app.router.lifespan_context(app))
-        try:
-            self._open.enter_context(lifespan)
-        except BaseException:
-            self._open.close()
-            raise
+        with ExitStack() as opening:
+            self._portal: BlockingPortal = opening.enter_context(start_blocking_portal())
+            lifespan: AbstractContextManager[Any] = self._portal.wrap_async_context_manager(app.router.lifespan_context(app))
+            opening.enter_context(lifespan)
+            self._open = opening.pop_all()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()

@@ -6,10 +6,10 @@
 `Client.inside(app)` asks an application in this process in the same way, without a socket.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 from uuid import uuid4
 
 import httpx
@@ -32,6 +32,25 @@ if TYPE_CHECKING:
 _HERE = "http://127.0.0.1:8000"
 _COOKIES = ("llmfb_session", "__Host-llmfb_session")  # the service reads the one that fits its address
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class WordOptions(TypedDict, total=False):
+    """How an answer in words looks, as in `Recommender`."""
+
+    lang: Language
+    now: datetime | None
+
+
+class ExplainOptions(WordOptions, total=False):
+    exclude: Sequence[str]
+
+
+class RankOptions(WordOptions, total=False):
+    diversity: float
+
+
+class SlateOptions(ExplainOptions, RankOptions, total=False):
+    """What `Recommender.respond` takes beside the number of items."""
 
 
 class Client:
@@ -83,33 +102,13 @@ class Client:
 
     # -- slates, as `Recommender` makes them
 
-    def recommend(
-        self,
-        user: str,
-        k: int = 10,
-        *,
-        lang: Language = "en",
-        exclude: Sequence[str] = (),
-        diversity: float = 0.0,
-        now: datetime | None = None,
-    ) -> Slate:
-        query = {"user": user, **_options(k, lang, diversity, now), "exclude": list(exclude)}
-        return self._get("/v1/recommendations", Slate, **query)
+    def recommend(self, user: str, k: int = 10, **options: Unpack[SlateOptions]) -> Slate:
+        return self._get("/v1/recommendations", Slate, user=user, k=k, **_query(options))
 
-    def respond(
-        self,
-        feedback: Feedback | Sequence[Feedback],
-        k: int = 10,
-        *,
-        lang: Language = "en",
-        exclude: Sequence[str] = (),
-        diversity: float = 0.0,
-        now: datetime | None = None,
-    ) -> Slate:
+    def respond(self, feedback: Feedback | Sequence[Feedback], k: int = 10, **options: Unpack[SlateOptions]) -> Slate:
         several = [feedback] if isinstance(feedback, Feedback) else list(feedback)
         body = [one.model_dump(mode="json") for one in several]
-        query = {**_options(k, lang, diversity, now), "exclude": list(exclude)}
-        return self._post("/v1/feedback", Slate, body, once=True, **query)
+        return self._post("/v1/feedback", Slate, body, once=True, k=k, **_query(options))
 
     def preview(
         self,
@@ -117,27 +116,13 @@ class Client:
         k: int = 10,
         *,
         without_spans: Collection[tuple[int, int]] = (),
-        lang: Language = "en",
-        exclude: Sequence[str] = (),
-        diversity: float = 0.0,
-        now: datetime | None = None,
+        **options: Unpack[SlateOptions],
     ) -> Slate:
         body = {"feedback": feedback.model_dump(mode="json"), "without_spans": [list(span) for span in without_spans]}
-        query = {**_options(k, lang, diversity, now), "exclude": list(exclude)}
-        return self._post("/v1/preview", Slate, body, **query)
+        return self._post("/v1/preview", Slate, body, k=k, **_query(options))
 
-    def undo(
-        self,
-        user: str,
-        feedback: str,
-        k: int = 10,
-        *,
-        lang: Language = "en",
-        exclude: Sequence[str] = (),
-        diversity: float = 0.0,
-        now: datetime | None = None,
-    ) -> Slate:
-        query = {"user": user, **_options(k, lang, diversity, now), "exclude": list(exclude)}
+    def undo(self, user: str, feedback: str, k: int = 10, **options: Unpack[SlateOptions]) -> Slate:
+        query = {"user": user, "k": k, **_query(options)}
         return Slate.model_validate_json(self._line.ask("DELETE", f"/v1/feedback/{_in_path(feedback)}", query=query))
 
     def rank(
@@ -146,16 +131,13 @@ class Client:
         history: Sequence[str] = (),
         exclude: Sequence[str] = (),
         k: int = 50,
-        *,
-        lang: Language = "en",
-        diversity: float = 0.0,
-        now: datetime | None = None,
+        **options: Unpack[RankOptions],
     ) -> Slate:
         body = {"text": text, "history": list(history), "exclude": list(exclude)}
-        return self._post("/v1/rank", Slate, body, **_options(k, lang, diversity, now))
+        return self._post("/v1/rank", Slate, body, k=k, **_query(options))
 
-    def explain(self, user: str, item: str, *, lang: Language = "en", exclude: Sequence[str] = ()) -> Explanation:
-        return self._get("/v1/explanations", Explanation, user=user, item=item, lang=lang, exclude=list(exclude))
+    def explain(self, user: str, item: str, **options: Unpack[ExplainOptions]) -> Explanation:
+        return self._get("/v1/explanations", Explanation, user=user, item=item, **_query(options))
 
     # -- what there is
 
@@ -269,8 +251,9 @@ class Client:
         return answer.model_validate_json(self._line.ask("POST", path, query=query, body=body, headers=headers))
 
 
-def _options(k: int, lang: Language, diversity: float, now: datetime | None) -> dict[str, Any]:
-    return {"k": k, "lang": lang, "diversity": diversity, "now": _time(now)}
+def _query(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the address of a request has them; those that are not given are the service's to choose."""
+    return {name: _time(value) if isinstance(value, datetime) else value for name, value in options.items()}
 
 
 def _time(time: datetime | None) -> str | None:

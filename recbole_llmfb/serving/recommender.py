@@ -4,7 +4,6 @@ The path of a feedback is `Recommender.respond`, from top to bottom.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,13 +16,22 @@ from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
 from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Reading, Slate, Undo
-from recbole_llmfb.serving.answering import Ask, Heard, SlateMaker, checked_ids, checked_spans, checked_string, checked_text
+from recbole_llmfb.serving.answering import (
+    Ask,
+    Heard,
+    SlateMaker,
+    checked_feedback,
+    checked_ids,
+    checked_spans,
+    checked_string,
+    checked_text,
+)
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
 from recbole_llmfb.serving.log import Log, MemoryLog, Shown
 from recbole_llmfb.serving.observing import Observer, Unobserved, timed
 from recbole_llmfb.serving.scoring import UserScorer
-from recbole_llmfb.serving.states import States
+from recbole_llmfb.serving.states import States, with_event
 from recbole_llmfb.text.encoder import Backend, Span
 from recbole_llmfb.text.talk import last_words
 
@@ -129,7 +137,7 @@ class Recommender:
             UsageError: k below 1, a language, an id or a diversity that cannot be, no feedback, or feedback of several users.
         """
         ask = _ask(k, lang, exclude, diversity, now)
-        said = _of_one_user(feedback)
+        said = checked_feedback(feedback)
         user = said[0].user
         since, before = self._live(user)
         said = self._append(said)
@@ -183,7 +191,7 @@ class Recommender:
         live = self._live(feedback.user)[1]
         event = self._listener.event(feedback, utterance, without=without)
         (event,) = self._listener.with_talk([event], [feedback], self._states.said_before(feedback))
-        state, before = _with(live, event), _with(live, Event(feedback.id, event.time))
+        state, before = with_event(live, event), with_event(live, Event(feedback.id, event.time))
         heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
         return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
 
@@ -286,22 +294,3 @@ class Recommender:
 def _ask(k: int, lang: str, exclude: Sequence[str], diversity: float, now: datetime | None) -> Ask:
     """The one place where serving reads the clock."""
     return Ask.checked(k, lang, exclude, diversity, datetime.now(UTC) if now is None else now)
-
-
-def _of_one_user(feedback: Feedback | Sequence[Feedback]) -> Sequence[Feedback]:
-    said = [feedback] if isinstance(feedback, Feedback) else list(feedback)
-    wrong = [one for one in said if not isinstance(one, Feedback)]
-    if wrong or not said:
-        raise UsageError(f"feedback={wrong[0] if wrong else said!r}: give one Feedback or a sequence of them")
-    users = sorted({one.user for one in said})
-    if len(users) > 1:
-        raise UsageError(f"feedback of {len(users)} users ({users[0]!r}, {users[1]!r}): answer one user at a time")
-    return said
-
-
-def _with(state: PreferenceState, event: Event) -> PreferenceState:
-    """The state with an event in place of the one of the same feedback, or after all others."""
-    if all(old.feedback != event.feedback for old in state.events):
-        return fold(state, [event])
-    events = [event if old.feedback == event.feedback else old for old in state.events]
-    return fold(replace(state, events=()), events)

@@ -4,9 +4,10 @@ What counts at a place in the log, `serving.log` says.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from recbole_llmfb.bundle import Bundle
-from recbole_llmfb.ranking.preference import MAX_EVENTS, PreferenceState, fold
+from recbole_llmfb.ranking.preference import MAX_EVENTS, Event, PreferenceState, fold
 from recbole_llmfb.schema import Feedback, Undo
 from recbole_llmfb.serving.listener import Listener
 from recbole_llmfb.serving.log import Entry, Log, Said, standing
@@ -77,3 +78,11 @@ class States:
         if earlier is None and self._listener.hears_talk:
             earlier = [one.feedback for one in self.log.latest(user, upto=said[0].seq - 1).said]
         return fold(state, self._listener.with_talk(events, feedback, earlier or ()))
+
+
+def with_event(state: PreferenceState, event: Event) -> PreferenceState:
+    """The state with an event in place of the one of the same feedback, or after all others."""
+    if all(old.feedback != event.feedback for old in state.events):
+        return fold(state, [event])
+    events = [event if old.feedback == event.feedback else old for old in state.events]
+    return fold(replace(state, events=()), events)

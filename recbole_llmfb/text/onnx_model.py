@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,9 +46,6 @@ class OnnxModel(nn.Module):
     def get_extra_state(self) -> Tensor:
         """SHA-256 of the file, (32,): the fingerprint of an encoder is one of its state."""
         return torch.tensor(list(self._digest), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Any) -> None:
-        raise NotImplementedError("a network in ONNX is read from its file")
 
 
 def _session(path: Path, content: bytes) -> Callable[[Tensor], Tensor]:

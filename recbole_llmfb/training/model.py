@@ -1,6 +1,5 @@
 """LLMFB: collaborative embeddings fused with a fine-tuned BERT encoder of what items and users say, as a RecBole model."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,13 +20,14 @@ from recbole_llmfb.text.lexicon import Lexicon
 from recbole_llmfb.text.signals import Reader, ReadingHead
 from recbole_llmfb.text.titles import distinct_titles
 from recbole_llmfb.training.catalogue import Catalogue
-from recbole_llmfb.training.critic import Critic, is_critic_holdout
+from recbole_llmfb.training.critic import Critic
+from recbole_llmfb.training.critic_lessons import CriticLessons, Critiqued
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
 from recbole_llmfb.training.heard import Heard
 from recbole_llmfb.training.labels import read_labels
-from recbole_llmfb.training.lessons import Clause, Lesson, Teacher
-from recbole_llmfb.training.objectives import reading_loss, soft_wishes
+from recbole_llmfb.training.lessons import Teacher
+from recbole_llmfb.training.objectives import reading_loss
 from recbole_llmfb.training.phrases import load_phrase_book
 from recbole_llmfb.training.stances import StanceLessons
 from recbole_llmfb.training.talk_objective import TalkObjective
@@ -37,7 +37,6 @@ from recbole_llmfb.training.word_features import shared_words
 FORMS = ("linear", "factor", "autoencoder")
 DAY = 86_400.0
 _ITEMS_SHARE = 1 / 8  # of the texts of a step that take a gradient; the rest are clauses
-_TEXTS_OF_LIKE_LENGTH = 48  # padded together, so that one long text does not stretch the rest
 
 
 class LLMFB(GeneralRecommender):
@@ -59,7 +58,7 @@ class LLMFB(GeneralRecommender):
         )
         self.catalogue = replace(self.catalogue, texts=tuple(map(self.encoder.beginning, self.catalogue.texts)))
         attributes = self.catalogue.attributes
-        self.talks = TalkObjective.of(dataset, self.histories) if len(dataset.talk) else None
+        self.talks = TalkObjective.of(dataset, self.histories)
         dialogues = self.talks.conversations.dialogues if self.talks else torch.zeros(0, dtype=torch.long)
         everybody = torch.arange(1, self.n_users)
         self.people = everybody[~torch.isin(everybody, dialogues)]  # users who are no dialogues
@@ -83,6 +82,8 @@ class LLMFB(GeneralRecommender):
         unknown = set(config["collaborative"]) - set(FORMS)
         if unknown or not config["collaborative"]:
             raise ConfigError("collaborative", config["collaborative"], remedy=f"name some of {', '.join(FORMS)}")
+        if self.talks and "linear" not in config["collaborative"]:
+            raise ConfigError("collaborative", config["collaborative"], remedy="name linear too: talks are learned beside it")
         if not 1 <= config["rank"] <= 64:
             raise ConfigError("rank", config["rank"], remedy="choose 1 to 64")
         return Shape(
@@ -93,7 +94,7 @@ class LLMFB(GeneralRecommender):
             hidden=config["autoencoder_hidden"] if "autoencoder" in config["collaborative"] else 0,
             n_factors=config["factor_width"] if "factor" in config["collaborative"] else 0,
             talk=len(self.talks.conversations.sources) if self.talks else 0,
-            linear=int("linear" in config["collaborative"] or bool(self.talks)),
+            linear=int("linear" in config["collaborative"]),
         )
 
     def _prepare(self, item_factors: Tensor | None) -> None:
@@ -126,21 +127,9 @@ class LLMFB(GeneralRecommender):
         size = self.options["critic_slate_size"]
         slates = seen.topk(min(5 * size, scorer.shape.n_items), dim=1).indices.numpy()
         self.book = load_phrase_book(self.options["phrase_book"])
-        self._write_lessons(Teacher(self.critic("train"), slates, slate_size=size))
-
-    def _write_lessons(self, teacher: Teacher) -> None:
-        """Simulated critiques of slates by users of the training data, those of evaluation left out."""
-        users, rows = self.histories.nonzero(as_tuple=True)
-        speaking = torch.from_numpy(~is_critic_holdout(users.numpy()))
-        users, rows = users[speaking], rows[speaking]
         count = self.options["critic_lessons"] if len(self.catalogue.attributes) else 0
-        drawn = self.random.integers(len(users), size=2 * count)
-        self.lesson_users, self.lesson_rows = users[drawn], rows[drawn]
-        known = [self.histories[user].nonzero()[:, 0].tolist() for user in range(self.n_users)]
-        spoken = self.lesson_users.tolist()
-        targets = self.lesson_rows.tolist()
-        self.lessons = teacher.lessons(spoken, targets, [known[user] for user in spoken], count, self.random)
-        self.encoder.keep([lesson.said(clause) for lesson in self.lessons for clause in lesson.clauses], dtype=torch.float16)
+        self.lessons = CriticLessons(Teacher(self.critic("train"), slates, slate_size=size), self.histories, count, self.random)
+        self.encoder.keep(self.lessons.texts, dtype=torch.float16)
         if not self.lessons:
             self.head.neutral_from.zero_()  # nobody teaches the head to read: words that name nothing must say nothing
         self.encoder.keep(self.stances.texts if self.stances else [], dtype=torch.float16)
@@ -193,10 +182,9 @@ class LLMFB(GeneralRecommender):
             histories = self.histories[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
             losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
         if self.lessons:
-            count = config["encoder_texts_per_step"] - self.items_per_step
-            chosen = [self.lessons[number] for number in torch.randperm(len(self.lessons))[:count].tolist()]
-            reading, critiqued = self._lesson_losses(chosen)
-            losses += [config["loss_weight_reading"] * reading, config["loss_weight_fusion"] * critiqued]
+            read = self.lessons.read(self.encoder, self.head, config["encoder_texts_per_step"] - self.items_per_step)
+            losses.append(config["loss_weight_reading"] * reading_loss(self.scorer, *read))
+            losses.append(config["loss_weight_fusion"] * self._critiqued_loss(self.lessons.critiqued(self.scorer, read)))
         if self.talks and config["talk_cases_per_step"]:
             cases = torch.randperm(len(self.talks.conversations))[: config["talk_cases_per_step"]]
             losses.append(config["loss_weight_talk"] * self.talks(self.scorer, self.encoder, cases))
@@ -248,31 +236,13 @@ class LLMFB(GeneralRecommender):
         """Cross-fitted collaborative scores on the scale that they have in the mix: (B, I)."""
         return self.base[users.cpu()].to(self.device) * self.scorer.mix[:3].sum()
 
-    def _lesson_losses(self, lessons: Sequence[Lesson]) -> tuple[Tensor, Tensor]:
-        """The loss of reading clauses, and of ranking targets under the critiques of their users."""
-        said = sorted(
-            ((lesson.said(clause), clause) for lesson in lessons for clause in lesson.clauses), key=lambda one: len(one[0])
-        )
-        clauses = [clause for _, clause in said]
-        parts = [said[start : start + _TEXTS_OF_LIKE_LENGTH] for start in range(0, len(said), _TEXTS_OF_LIKE_LENGTH)]
-        vectors = torch.cat([self.encoder.texts([text for text, _ in part]) for part in parts])
-        polarity, implied = self.head(vectors)
-        reading = reading_loss(self.scorer, clauses, vectors, polarity, implied)
-        return reading, self._critiqued_loss(clauses, vectors, polarity, implied)
-
-    def _critiqued_loss(self, clauses: Sequence[Clause], vectors: Tensor, polarity: Tensor, implied: Tensor) -> Tensor:
-        """Softmax over the catalogue given what the user said; trains how much a wish weighs."""
-        chosen = sorted({clause.row for clause in clauses if clause.row >= 0})
-        if not chosen:
-            return polarity.sum() * 0
-        place = {row: position for position, row in enumerate(chosen)}
-        heard = [position for position, clause in enumerate(clauses) if clause.row >= 0]
-        spoken = [clauses[position] for position in heard]
-        places = [place[clause.row] for clause in spoken]
-        wishes = soft_wishes(self.scorer, spoken, vectors[heard], polarity[heard], implied[heard], places)
-        users, rows = self.lesson_users[chosen].to(self.device), self.lesson_rows[chosen].to(self.device)
+    def _critiqued_loss(self, critiqued: Critiqued | None) -> Tensor:
+        """Softmax over the catalogue given what users said; trains how much a wish weighs."""
+        if critiqued is None:
+            return self.temperature * 0
+        users, rows, wishes = critiqued
         _, others = self._without_target(users, rows)
-        scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(chosen))
+        scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(users))
         return self._softmax_loss(scores, others, rows)
 
     def _softmax_loss(self, scores: Tensor, others: Tensor, rows: Tensor) -> Tensor:

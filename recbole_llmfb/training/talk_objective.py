@@ -33,9 +33,14 @@ class TalkObjective(nn.Module):
         self.register_buffer("counted", conversations.popularity_by_source(), persistent=False)
 
     @classmethod
-    def of(cls, dataset: Any, histories: Tensor) -> "TalkObjective":
-        """For the dialogues of training's part of a data set. histories: (U, I) of all its users."""
-        return cls(Conversations(cases_of(dataset, dataset), source_catalogues(dataset), histories))
+    def of(cls, dataset: Any, histories: Tensor) -> "TalkObjective | None":
+        """For the dialogues of training's part of a data set; None where they recommend nothing after any words.
+
+        histories: (U, I) of all its users.
+        """
+        cases = cases_of(dataset, dataset) if len(dataset.talk) else []
+        conversations = Conversations(cases, source_catalogues(dataset), histories) if cases else None
+        return cls(conversations) if conversations else None
 
     def forward(self, scorer: Scorer, encoder: Encoder, chosen: Tensor) -> Tensor:
         """The mean cross-entropy of chosen cases (B,), a scalar."""

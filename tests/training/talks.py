@@ -10,8 +10,11 @@ DIALOGUES, FILMS = 40, 16
 """Even films are of the sea, odd ones of war; so are dialogues."""
 
 
-def write_talks(folder: Path, *, changed: dict[int, tuple[str, ...]] | None = None, viewers: bool = True) -> Path:
-    """Write `folder/talks/talks.{inter,item,talk}`; returns `folder`. changed: words of a dialogue in place of its own."""
+def write_talks(
+    folder: Path, *, changed: dict[int, tuple[str, ...]] | None = None, viewers: bool = True, role: str = "recommender"
+) -> Path:
+    """Write `folder/talks/talks.{inter,item,talk}`; returns `folder`. changed: words of a dialogue in place of its own.
+    role: of who mentions the films."""
     path = folder / NAME
     path.mkdir(parents=True)
     inter, talk = [], []
@@ -23,7 +26,7 @@ def write_talks(folder: Path, *, changed: dict[int, tuple[str, ...]] | None = No
             f"{user}\t{day + turn}\t{'recommender' if turn % 2 == 0 else 'seeker'}\t{text}" for turn, text in enumerate(said)
         ]
         first, second = (kind + 2 * (number // 2)) % FILMS, (kind + 2 * (number // 2 + 3)) % FILMS
-        inter += [f"{user}\tfilm{first}\t{day + 2}\trecommender\ttalk", f"{user}\tfilm{second}\t{day + 4}\trecommender\ttalk"]
+        inter += [f"{user}\tfilm{first}\t{day + 2}\t{role}\ttalk", f"{user}\tfilm{second}\t{day + 4}\t{role}\ttalk"]
     for viewer in range(12 if viewers else 0):
         inter += [
             f"viewer:{viewer}\tfilm{film}\t{1000 + film}\t\tviews" for film in range(viewer % 2, FILMS, 2) if film != viewer

@@ -32,8 +32,10 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.chdir(tmp_path)
     prepared: list[Experiment] = []
 
-    def experiment(name: str = "data", *, words: dict[int, tuple[str, ...]] | None = None, **changes: Any) -> Experiment:
-        folder = write_talks(tmp_path / name, changed=words)
+    def experiment(
+        name: str = "data", *, words: dict[int, tuple[str, ...]] | None = None, role: str = "recommender", **changes: Any
+    ) -> Experiment:
+        folder = write_talks(tmp_path / name, changed=words, role=role)
         prepared.append(prepare("LLMFB", NAME, None, talk_settings(folder, tmp_path, **changes)))
         return prepared[-1]
 
@@ -259,3 +261,15 @@ def test_what_was_mentioned_and_what_other_sources_have_is_not_ranked() -> None:
 def test_every_source_weighs_alike() -> None:
     weights = source_weights(["a", "b", "a", "a"])
     np.testing.assert_allclose(weights, [1 / 6, 1 / 2, 1 / 6, 1 / 6], rtol=1e-6)
+
+
+def test_dialogues_that_recommend_nothing_train_as_if_nobody_spoke(ready: Callable[..., Experiment]) -> None:
+    experiment = ready(role="seeker")
+    assert experiment.model.talks is None and experiment.model.scorer.shape.talk == 0
+    (batch, *_) = experiment.train_data
+    assert all(torch.isfinite(loss) for loss in experiment.model.calculate_loss(batch))
+
+
+def test_talks_are_learned_beside_the_linear_form_or_not_at_all(ready: Callable[..., Experiment]) -> None:
+    with pytest.raises(ConfigError, match="name linear too"):
+        ready(collaborative=["autoencoder"])

@@ -37,7 +37,9 @@ from recbole_llmfb.training.keys import check_keys, near
 
 Seeds = Literal["every_seed", "first_seed"]
 # Where a run happens and what it shows, not what comes out of it.
-_INCIDENTAL = frozenset("checkpoint_dir data_path use_gpu gpu_id worker state show_progress seed config_files tune".split())
+_INCIDENTAL = frozenset(
+    "checkpoint_dir data_path use_gpu gpu_id worker state show_progress seed config_files tune encoder_backend".split()
+)
 
 
 class Entrant(BaseModel):

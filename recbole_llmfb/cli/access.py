@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recbole_llmfb.cli_serving import DATABASE, DatabaseUrl
+from recbole_llmfb.cli.options import DATABASE, AsJson, DatabaseUrl, one_of
+from recbole_llmfb.cli.printing import print_json
 from recbole_llmfb.errors import UsageError
-from recbole_llmfb.printing import print_json
 
 if TYPE_CHECKING:
     from recbole_llmfb.serving.access import Access, Principal
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 keys = typer.Typer(help="Keys of the service: create, revoke, list.", no_args_is_help=True)
 accounts = typer.Typer(help="Accounts of the console: create, disable, list.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -37,7 +36,7 @@ def create_key(
 ) -> None:
     """Make a key and print it; it is shown this once."""
     with _access(database) as (access, myself):
-        made = access.keys.create(myself, name, _one_of("scope", scope, "user", "operator", "admin"), user)
+        made = access.keys.create(myself, name, one_of("scope", scope, "user", "operator", "admin"), user)
     if as_json:
         print_json(made.model_dump(mode="json"))
         return
@@ -72,7 +71,7 @@ def create_account(
     as_json: AsJson = False,
 ) -> None:
     """Make an account; asks for its password."""
-    chosen = _one_of("role", role, "operator", "admin")
+    chosen = one_of("role", role, "operator", "admin")
     password = _password(password_stdin)
     with _access(database) as (access, myself):
         _show([access.accounts.create(myself, name, password, chosen)], as_json=as_json)
@@ -123,12 +122,6 @@ def _access(url: str) -> "Iterator[tuple[Access, Principal]]":
         yield open_access(database), Principal("command-line", "admin")
     finally:
         database.close()
-
-
-def _one_of(option: str, value: str, *choices: str) -> Any:
-    if value not in choices:
-        raise UsageError(f"--{option} {value!r}: choose {', '.join(choices)}")
-    return value
 
 
 def _password(from_input: bool) -> str:

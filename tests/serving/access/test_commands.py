@@ -9,7 +9,7 @@ from access_service import PASSWORD, Make, actions, client, one_database
 from sqlalchemy import text
 
 from recbole_llmfb.cli import main
-from recbole_llmfb.cli_serving import DATABASE
+from recbole_llmfb.cli.options import DATABASE
 from recbole_llmfb.serving.access import Access
 
 

@@ -1,19 +1,16 @@
 """The command `recbole-llmfb console`."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from recbole_llmfb.cli_serving import DATABASE, BundlePath, DatabaseUrl
+from recbole_llmfb.cli.options import DATABASE, AccessFile, BundlePath, DatabaseUrl, Host, Port
 
 
 def console(
     bundle: BundlePath,
     database: DatabaseUrl = DATABASE,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 8000,
-    access: Annotated[Path | None, typer.Option(help="A TOML file: rates, sessions, tokens of an identity provider.")] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    access: AccessFile = None,
 ) -> None:
     """Serve a bundle and the operators' console in one process, until Ctrl-C."""
     from recbole_llmfb.console import run

@@ -6,26 +6,19 @@ from typing import Annotated
 
 import typer
 
-DATABASE = "sqlite:///feedback.db"
-BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a folder of bundles (its champion, and whatever follows it).")]
-DatabaseUrl = Annotated[
-    str,
-    typer.Option(
-        "--database", metavar="URL", help="Where feedback is kept: sqlite:///file.db, or postgresql://user:password@host/name."
-    ),
-]
+from recbole_llmfb.cli.options import DATABASE, AccessFile, BundlePath, DatabaseUrl, Host, Port
 
 
 def serve(
     bundle: BundlePath,
     database: DatabaseUrl = DATABASE,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     workers: Annotated[int, typer.Option(help="Processes over the same database.", min=1)] = 1,
     durable: Annotated[
         bool, typer.Option("--durable", help="SQLite: lose nothing when the power fails; commits take longer.")
     ] = False,
-    access: Annotated[Path | None, typer.Option(help="A TOML file: rates, sessions, tokens of an identity provider.")] = None,
+    access: AccessFile = None,
 ) -> None:
     """Serve a bundle over HTTP: recommendations that listen, until Ctrl-C."""
     from recbole_llmfb.serving.service.running import Settings, run
