@@ -261,3 +261,12 @@ def test_durable_waits_for_the_disk(tmp_path: Path) -> None:
         found.append(settings)
         database.close()
     assert found == [["wal", 1], ["wal", 2]]
+
+
+def test_a_new_file_that_is_held_too_long_is_said(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "feedback.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("CREATE TABLE other (x)")
+    with pytest.raises(StoreError, match="locked"):
+        Database(f"sqlite:///{tmp_path / 'feedback.db'}", wait=0.1)
+    other.close()

@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from limits.storage import Storage
 
+from recbole_llmfb.serving.store.database import write_ahead
+
 _TABLE = "CREATE TABLE IF NOT EXISTS count (key TEXT PRIMARY KEY, amount INTEGER NOT NULL, ends REAL NOT NULL) WITHOUT ROWID"
 _ADD = """
 INSERT INTO count VALUES (:key, :amount, :now + :expiry) ON CONFLICT (key) DO UPDATE SET
@@ -35,7 +37,8 @@ class FileCounts(Storage):
         path = Path(unquote(urlsplit(uri).path))
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF", _TABLE):
+        write_ahead(self._file, _WAIT_SECONDS)
+        for statement in ("PRAGMA synchronous=OFF", _TABLE):
             self._file.execute(statement)
 
     @property

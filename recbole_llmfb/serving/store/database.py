@@ -6,6 +6,7 @@ SQLite needs no set-up and belongs on a local disk. Its write-ahead log lets rea
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from recbole_llmfb.errors import StoreError, UsageError
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _REMEDY = "give sqlite:///feedback.db or postgresql://user:password@host/name"
 _WAIT_SECONDS = 10.0
+_RETRY_SECONDS = 0.01
 _WRITES = "llmfb_writes"
 _MIGRATING = 7_206_173_914_405_217_001  # of the advisory lock; any number that nobody else takes
 
@@ -161,8 +163,8 @@ def _sqlite(url: URL, durable: bool, wait: float) -> Engine:
 
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin a transaction too late, and not before reading
+        write_ahead(connection, wait)
         for pragma in (
-            "journal_mode=WAL",
             f"synchronous={'FULL' if durable else 'NORMAL'}",
             f"busy_timeout={int(1000 * wait)}",
             "foreign_keys=ON",
@@ -177,6 +179,27 @@ def _sqlite(url: URL, durable: bool, wait: float) -> Engine:
     event.listen(engine, "begin", begun)
     _watch_file(engine, Path(url.database or ""))
     return engine
+
+
+def write_ahead(connection: sqlite3.Connection, wait: float) -> None:
+    """Let an SQLite file have a write-ahead log. Of several processes that open a new file at once, the others wait.
+
+    Args:
+        wait: seconds; SQLite's own timeout does not hold for this change, for which the file must be free.
+
+    Raises:
+        sqlite3.OperationalError: the file was not free in that time.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _watch_file(engine: Engine, path: Path) -> None:

@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,22 @@ print(count)
     workers = [subprocess.Popen([sys.executable, "-c", work, uri], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     counts = [int(worker.communicate(timeout=120)[0]) for worker in workers]
     assert sum(counts) == 100
+
+
+def test_workers_that_make_a_new_file_at_once_all_get_it(tmp_path: Path) -> None:
+    def opened(uri: str, start: threading.Barrier) -> int:
+        start.wait()
+        counts = FileCounts(uri)
+        try:
+            return counts.incr("k", 60)
+        finally:
+            counts.close()
+
+    with ThreadPoolExecutor(8) as workers:
+        for number in range(60):
+            start = threading.Barrier(8)
+            found = [workers.submit(opened, f"counts://{tmp_path}/{number}.db", start) for _ in range(8)]
+            assert sorted(one.result() for one in found) == list(range(1, 9))
 
 
 def test_a_window_ends_and_what_is_over_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
