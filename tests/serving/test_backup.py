@@ -4,7 +4,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -92,6 +94,23 @@ def test_nothing_is_written_over(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="feedback.db holds something already"):
         restore(copy, url)
     assert copy.read_bytes() == before and seqs(url) == [1, 2, 3]
+
+
+def test_of_several_copies_to_one_file_the_first_stays(url: str, tmp_path: Path) -> None:
+    filled(url)
+    copy, together = tmp_path / "copy.db", Barrier(6)
+
+    def attempt(_: int) -> int | str:
+        together.wait()
+        try:
+            return back_up(url, copy)
+        except UsageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(attempt, range(6)))
+    assert found.count(3) == 1 and found.count(f"{copy} is there already: name a new file") == 5
+    assert {path.name for path in tmp_path.iterdir()} == {"copy.db", "feedback.db"}
 
 
 def test_a_database_with_tables_and_nothing_in_them_is_filled(url: str, tmp_path: Path) -> None:

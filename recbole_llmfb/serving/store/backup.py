@@ -35,7 +35,7 @@ def back_up(url: str, file: Path) -> int:
     if not path.is_file():
         raise NotFoundError(f"database {path} is not there: name the one that `serve` uses")
     if file.exists():
-        raise UsageError(f"{file} is there already: name a new file")
+        raise _taken(file)
     part = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
     with _failures(f"{path} cannot be copied to {file}"):
         try:
@@ -45,8 +45,10 @@ def back_up(url: str, file: Path) -> int:
                 copy.execute("PRAGMA journal_mode=DELETE")  # no other file beside it
                 _, records = _checked(copy, path)
             flush(part)
-            part.rename(file)
+            os.link(part, file)  # unlike a rename, never over what another wrote there in the meantime
             flush(file.absolute().parent)
+        except FileExistsError as error:
+            raise _taken(file) from error
         finally:
             part.unlink(missing_ok=True)
     return records
@@ -84,6 +86,10 @@ def restore(file: Path, url: str, *, wait: float = _WAIT_SECONDS) -> int:
             copy.backup(target)
     Database(url).close()  # brings its tables up to date
     return records
+
+
+def _taken(file: Path) -> UsageError:
+    return UsageError(f"{file} is there already: name a new file")
 
 
 def _path(url: str, instead: str) -> Path:
