@@ -120,6 +120,15 @@ for number in range(10_000):
     database.close()
 
 
+def test_what_is_read_is_of_one_moment(database: Database) -> None:
+    log = SqlLog(database)
+    with database.reading() as session:
+        seen = [session.connection().execute(text("SELECT count(*) FROM feedback")).scalar_one()]
+        log.append(said())
+        seen.append(session.connection().execute(text("SELECT count(*) FROM feedback")).scalar_one())
+    assert seen == [0, 0] and len(log.entries("u")) == 1
+
+
 # -- undo and erasure
 
 

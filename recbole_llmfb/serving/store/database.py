@@ -52,19 +52,21 @@ class Database:
         if self.is_sqlite:
             make_folder(self.url)
         self.engine = _sqlite(self.url, durable, wait) if self.is_sqlite else _postgresql(self.url, wait)
+        self._writes = self.engine.execution_options(**{_WRITES: True})
+        self._reads = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         with failures("its tables cannot be brought up to date"):
             self._migrate()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one moment of the database."""
-        with failures("the log cannot be read"), Session(self.engine) as session:
+        with failures("the log cannot be read"), Session(self._reads) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that is committed at its end, or rolled back. SQLite has one writer at a time; others wait for their turn."""
-        with failures("the log cannot be written"), Session(self.engine.execution_options(**{_WRITES: True})) as session:
+        with failures("the log cannot be written"), Session(self._writes) as session:
             yield session
             session.commit()
 
@@ -88,7 +90,7 @@ class Database:
 
     def _migrate(self) -> None:
         """Bring the tables up to date; of several processes that start at once, one does, and the others wait."""
-        with self.engine.execution_options(**{_WRITES: True}).begin() as connection:
+        with self._writes.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATING})
             upgrade(connection)
