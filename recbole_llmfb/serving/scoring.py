@@ -13,6 +13,7 @@ from recbole_llmfb.ranking.preference import PreferenceState, Wish, effective_we
 from recbole_llmfb.serving.recent import Recent
 
 _CACHE_BYTES = 128 * 2**20  # for each of the two kinds of rows
+_PLAIN_KEPT = 8192  # wishes of which it is known that attributes say all
 _FEW = 8  # attributes that are added one by one faster than by a product with all of them
 
 
@@ -25,6 +26,7 @@ class UserScorer:
         row_bytes = 4 * max(1, scorer.shape.n_items)
         self._history_parts: Recent[tuple[int, ...], tuple[Parts, Tensor]] = Recent(max(2, _CACHE_BYTES // (5 * row_bytes)))
         self._beside: Recent[Wish, Tensor] = Recent(max(8, _CACHE_BYTES // row_bytes))
+        self._plain: Recent[Wish, bool] = Recent(_PLAIN_KEPT)
 
     def grounds(self, state: PreferenceState, now: datetime) -> Grounds:
         """What the scores of a state rest on, its wishes weighted against `now`."""
@@ -75,12 +77,15 @@ class UserScorer:
 
         Each wish is computed alone: a larger product is rounded differently, and a slate could not be made again.
         """
-        alone = stack([[wish]], now=[wish.time], half_life=self.half_life, n_items=self.scorer.shape.n_items)
-        assert alone is not None
-        if not (wish.items or wish.talk or alone.unnamed.any()):
+        if self._plain.get(wish):
             return None
         row = self._beside.get(wish)
         if row is None:
+            alone = stack([[wish]], now=[wish.time], half_life=self.half_life, n_items=self.scorer.shape.n_items)
+            assert alone is not None
+            if not (wish.items or wish.talk or alone.unnamed.any()):
+                self._plain.put(wish, True)
+                return None
             row = self.scorer.beside(alone)[0]
             self._beside.put(wish, row)
         return row
