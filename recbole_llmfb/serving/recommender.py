@@ -191,7 +191,8 @@ class Recommender:
         live = self._live(feedback.user)[1]
         event = self._listener.event(feedback, utterance, without=without)
         (event,) = self._listener.with_talk([event], [feedback], self._states.said_before(feedback))
-        state, before = with_event(live, event), with_event(live, Event(feedback.id, event.time))
+        said = any(one.feedback == feedback.id for one in live.events)
+        state, before = with_event(live, event), with_event(live, Event(feedback.id, event.time)) if said else live
         heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
         return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
 
@@ -257,7 +258,7 @@ class Recommender:
         if made.bundle != self.bundle.version:
             raise UsageError(f"slate {slate!r} was made by bundle {made.bundle}, this is {self.bundle.version}: load that one")
         _, state = self._states.at(made.user, upto=shown.seq)
-        _, before = self._states.at(made.user, upto=shown.since)
+        before = self._states.at(made.user, upto=shown.since)[1] if shown.since != shown.seq else state
         said = self.log.feedback(shown.answers)
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now)

@@ -17,7 +17,7 @@ from sqlalchemy import event, text
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.ranking.preference import MAX_EVENTS, PreferenceState
 from recbole_llmfb.schema import Feedback, Slate
-from recbole_llmfb.serving.log import Log, MemoryLog
+from recbole_llmfb.serving.log import Latest, Log, MemoryLog
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.store import Database, SqlLog
 from recbole_llmfb.serving.store.tables import FeedbackRow
@@ -103,6 +103,35 @@ def test_another_process_wrote_more_than_counts(tiny: Bundle) -> None:
         log.append(click(number, "u"))
     assert shape(recommender._live("u")[1]) == shape(Recommender(tiny, log)._live("u")[1])
     assert [one.feedback for one in recommender._live("u")[1].events] == [f"u {n}" for n in range(20, MAX_EVENTS + 20)]
+
+
+@pytest.mark.parametrize("before", [MAX_EVENTS - 1, MAX_EVENTS, MAX_EVENTS + 1])
+def test_preview_is_what_respond_answers_where_the_first_words_cease_to_count(tiny: Bundle, before: int) -> None:
+    log = MemoryLog()
+    for number in range(before):  # the first four are about items of their own, which are shown again when they cease to count
+        item = f"stone-{10 + number if number < 4 else number % 3}"
+        words = Feedback("u", text="I love Stone 3" if number % 40 == 9 else None, click=True, item=item, time=NOW)
+        log.append(words)
+    recommender = Recommender(tiny, log)
+    for words in (Feedback("u", text="no more even ones", time=NOW), Feedback("u", rating=1, item="stone-5", time=NOW)):
+        preview = recommender.preview(words, k=STONES, now=NOW)
+        assert preview.model_dump(exclude={"id"}) == recommender.respond(words, k=STONES, now=NOW).model_dump(exclude={"id"})
+
+
+def test_a_slate_that_answers_nothing_is_made_again_from_one_state(tiny: Bundle) -> None:
+    class Counting(MemoryLog):
+        folded = 0
+
+        def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
+            self.folded += upto is not None
+            return super().latest(user, upto=upto, at_most=at_most)
+
+    log = Counting()
+    recommender = Recommender(tiny, log)
+    answered = recommender.respond(Feedback("u", click=True, item="stone-0", time=NOW), now=NOW)
+    for slate, states in ((recommender.recommend("u", now=NOW), 1), (answered, 2)):
+        log.folded = 0
+        assert recommender.reproduce(slate.id) == slate and log.folded == states
 
 
 # -- in bounded time
