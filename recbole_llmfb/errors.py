@@ -16,6 +16,10 @@ class NotFoundError(UsageError):
     """Something that was named, and that is not there."""
 
 
+class ErasedError(UsageError):
+    """What was asked for went with its user, who was erased."""
+
+
 class ConfigError(UsageError):
     """A configuration key or value that is unknown or out of range."""
 

@@ -68,10 +68,15 @@ class Listener:
             vectors: NDArray[np.float32] = self._reader.encoder.embed(texts).numpy()
         return vectors
 
-    def utterances(self, feedback: Sequence[Feedback], *, keep: bool = True) -> list[Utterance | None]:
-        """What each feedback says, None for one without text. keep: the feedback is in the log; it need not be read again."""
+    def utterances(self, feedback: Sequence[Feedback], *, keep: bool = True, new: Collection[str] = ()) -> list[Utterance | None]:
+        """What each feedback says, None for one without text.
+
+        Args:
+            keep: the feedback is in the log; it need not be read again. new: ids of feedback of which nothing is kept yet.
+        """
         texts = {one.id: one.text for one in feedback if one.text is not None}
-        kept = self.log.utterances(self.fingerprint, list(texts)) if texts else {}
+        known = [name for name in texts if name not in new]
+        kept = self.log.utterances(self.fingerprint, known) if known else {}
         read = {name: one for name, one in kept.items() if one.reading.text == texts[name]}
         unread = [name for name in texts if name not in read]
         new = dict(zip(unread, self.read([texts[name] for name in unread]) if unread else (), strict=True))

@@ -42,6 +42,39 @@ class Latest(NamedTuple):
     said: Sequence[Said]
 
 
+class Place(NamedTuple):
+    """A place in a user's log. seq: of the last entry up to there, 0 where there is none. erased: whether the user was erased
+    before; without any entry, nothing else tells a place before an erasure from one after it."""
+
+    seq: int
+    erased: bool = False
+
+
+class Taken(NamedTuple):
+    """What became of feedback that came in.
+
+    earlier: the entries of its user from the place that was asked about until it came, oldest first, and no more than 501; None
+    where none was asked about, or the user was erased since. since: the last `seq` of the user before. said: the feedback as it
+    stands in the log now.
+    """
+
+    earlier: Sequence[Entry] | None
+    since: int
+    said: Sequence[Said]
+
+    @property
+    def new(self) -> Sequence[Said]:
+        """What was not in the log before, once each."""
+        return list({one.seq: one for one in self.said if one.seq > self.since}.values())
+
+
+class Read(NamedTuple):
+    """What a reader (a fingerprint) understood of feedback, by its id."""
+
+    reader: str
+    utterances: Mapping[str, Utterance]
+
+
 def standing(entries: Sequence[Entry], at_most: int | None = None) -> list[Said]:
     """The latest feedback of a user's entries (in order, up to some place) that was not taken back; all, unless `at_most`."""
     undone: set[str] = set()
@@ -84,6 +117,14 @@ class Log(Protocol):
         """
         ...
 
+    def take(self, feedback: Sequence[Feedback], after: Place | None = None) -> Taken:
+        """`append` feedback of one user, all of it or nothing, and tell in the same moment what the log had after a place.
+
+        Raises:
+            UsageError: as `append` does.
+        """
+        ...
+
     def undo(self, undo: Undo) -> Entry:
         """Take a feedback back. To do so twice does no harm; an `undo` whose id is there already is not added again.
 
@@ -96,6 +137,10 @@ class Log(Protocol):
         """The user's entries with after < seq <= upto, in the order of seq; the first of them, where they are more."""
         ...
 
+    def since(self, user: str, place: Place) -> Sequence[Entry] | None:
+        """The user's entries after a place, the first 500 or 501 of them; None where the user was erased since."""
+        ...
+
     def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
         """What counts at the end of the user's log, or at a `seq`; see the top of this module."""
         ...
@@ -104,7 +149,16 @@ class Log(Protocol):
         """Feedback by its ids, in their order, taken back or not; without what is not there."""
         ...
 
-    def append_slate(self, shown: Shown) -> None: ...
+    def append_slate(self, shown: Shown, *, erased: bool = False, read: Read | None = None) -> bool:
+        """Keep a slate, and what was read for it, unless its user was erased since the place in the log that it was made of.
+
+        Args:
+            erased: whether the user had been erased before, as in `Place`.
+
+        Returns:
+            Whether it was kept.
+        """
+        ...
 
     def slate(self, slate: str) -> Shown | None: ...
 
@@ -139,19 +193,44 @@ class MemoryLog:
     def undo(self, undo: Undo) -> Entry:
         return self._append(undo)
 
+    def take(self, feedback: Sequence[Feedback], after: Place | None = None) -> Taken:
+        user = feedback[0].user
+        with self._lock:
+            earlier = None if after is None else self._since(user, after)
+            since = self._after.get(user, 0) + len(self._entries.get(user, []))
+            for one in feedback:
+                self._check(one)
+            return Taken(earlier, since, [said_in(self._add(one)) for one in feedback])
+
     def _append(self, record: Feedback | Undo) -> Entry:
         with self._lock:
-            known = self._by_id.get(record.id)
-            if known is not None:
-                return same_record(known, record)
-            if isinstance(record, Undo):
-                undone = self._by_id.get(record.undoes)
-                check_undo(record, undone.feedback if undone else None)
-            of_user = self._entries.setdefault(record.user, [])
-            entry = Entry(self._after.get(record.user, 0) + len(of_user) + 1, record)
+            self._check(record)
+            return self._add(record)
+
+    def _check(self, record: Feedback | Undo) -> None:
+        known = self._by_id.get(record.id)
+        if known is not None:
+            same_record(known, record)
+        elif isinstance(record, Undo):
+            undone = self._by_id.get(record.undoes)
+            check_undo(record, undone.feedback if undone else None)
+
+    def _add(self, record: Feedback | Undo) -> Entry:
+        """The entry of a record that was checked, an earlier one if it is there."""
+        of_user = self._entries.setdefault(record.user, [])
+        entry = self._by_id.get(record.id) or Entry(self._after.get(record.user, 0) + len(of_user) + 1, record)
+        if record.id not in self._by_id:
             of_user.append(entry)
             self._by_id[record.id] = entry
-            return entry
+        return entry
+
+    def since(self, user: str, place: Place) -> Sequence[Entry] | None:
+        with self._lock:
+            return self._since(user, place)
+
+    def _since(self, user: str, place: Place) -> Sequence[Entry]:
+        """Nobody is erased from here."""
+        return self._entries.get(user, [])[max(0, place.seq - self._after.get(user, 0)) :][: MAX_EVENTS + 1]
 
     def entries(self, user: str, *, after: int = 0, upto: int | None = None, at_most: int | None = None) -> Sequence[Entry]:
         with self._lock:
@@ -168,9 +247,12 @@ class MemoryLog:
             found = [self._by_id[name].feedback for name in ids if name in self._by_id]
         return [one for one in found if isinstance(one, Feedback)]
 
-    def append_slate(self, shown: Shown) -> None:
+    def append_slate(self, shown: Shown, *, erased: bool = False, read: Read | None = None) -> bool:  # noqa: ARG002 (as above)
+        if read is not None:
+            self.keep_utterances(read.reader, read.utterances)
         with self._lock:
             self._shown[shown.slate.id] = shown
+        return True
 
     def slate(self, slate: str) -> Shown | None:
         with self._lock:

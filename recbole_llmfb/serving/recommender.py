@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from recbole_llmfb.bundle import Bundle, load_bundle
-from recbole_llmfb.errors import UsageError
+from recbole_llmfb.errors import ErasedError, UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
 from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Reading, Slate, Undo
 from recbole_llmfb.serving.answering import (
@@ -28,10 +28,10 @@ from recbole_llmfb.serving.answering import (
 )
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.listener import Listener
-from recbole_llmfb.serving.log import Log, MemoryLog, Shown
+from recbole_llmfb.serving.log import Log, MemoryLog, Place, Read, Said, Shown, Taken
 from recbole_llmfb.serving.observing import Observer, Unobserved, timed
 from recbole_llmfb.serving.scoring import UserScorer
-from recbole_llmfb.serving.states import States, with_event
+from recbole_llmfb.serving.states import Known, States, with_event
 from recbole_llmfb.text.encoder import Backend, Span
 from recbole_llmfb.text.talk import last_words
 
@@ -135,16 +135,23 @@ class Recommender:
 
         Raises:
             UsageError: k below 1, a language, an id or a diversity that cannot be, no feedback, or feedback of several users.
+            ErasedError: the user was erased before the answer was there; nothing of it is kept.
         """
         ask = _ask(k, lang, exclude, diversity, now)
         said = checked_feedback(feedback)
         user = said[0].user
-        since, before = self._live(user)
-        said = self._append(said)
-        heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
-        seq, state = self._live(user)
-        slate = self._slates.make(user, state, ask, heard=heard, before=before, unknown=self._listener.unknown(said))
-        self._remember(slate, ask, since=since, seq=seq, answers=[one.id for one in said])
+        kept = self._states.kept(user)
+        taken = self._take(said, kept.place if kept else None)
+        before = self._caught_up(user, kept, taken)
+        said, new = [one.feedback for one in taken.said], taken.new
+        utterances = self._listener.utterances(said, keep=False, new=[one.feedback.id for one in new])
+        heard = [Heard(*pair) for pair in zip(said, utterances, strict=True)]
+        after = self._after(user, before, new, heard)
+        slate = self._slates.make(user, after.state, ask, heard=heard, before=before.state, unknown=self._listener.unknown(said))
+        if not self._remember(slate, ask, after.place, since=before.place.seq, heard=heard):
+            raise ErasedError(
+                f"user {user!r} was erased in the meantime, with this feedback: send it as a new one if it shall count"
+            )
         return slate
 
     @torch.inference_mode()
@@ -188,7 +195,7 @@ class Recommender:
         ask = _ask(k, lang, exclude, diversity, now)
         without = checked_spans(without_spans)
         (utterance,) = self._listener.utterances([feedback], keep=False)
-        live = self._live(feedback.user)[1]
+        live = self._live(feedback.user).state
         event = self._listener.event(feedback, utterance, without=without)
         (event,) = self._listener.with_talk([event], [feedback], self._states.said_before(feedback))
         said = any(one.feedback == feedback.id for one in live.events)
@@ -242,7 +249,7 @@ class Recommender:
         """
         ask = _ask(1, lang, exclude, 0.0, now)
         user, item = checked_ids("user and item", [user, item])
-        return self._slates.explain(user, self._live(user)[1], ask, item)
+        return self._slates.explain(user, self._live(user).state, ask, item)
 
     @torch.inference_mode()
     def reproduce(self, slate: str) -> Slate:
@@ -257,8 +264,8 @@ class Recommender:
             raise UsageError(f"slate {slate!r} is not in the log: name one that `recommend` or `respond` gave")
         if made.bundle != self.bundle.version:
             raise UsageError(f"slate {slate!r} was made by bundle {made.bundle}, this is {self.bundle.version}: load that one")
-        _, state = self._states.at(made.user, upto=shown.seq)
-        before = self._states.at(made.user, upto=shown.since)[1] if shown.since != shown.seq else state
+        state = self._states.at(made.user, upto=shown.seq).state
+        before = self._states.at(made.user, upto=shown.since).state if shown.since != shown.seq else state
         said = self.log.feedback(shown.answers)
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
         ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now)
@@ -267,29 +274,42 @@ class Recommender:
         return again.model_copy(update={"id": made.id})
 
     def _next(self, user: str, ask: Ask) -> Slate:
-        """The slate of what is known of a user, remembered."""
-        seq, state = self._live(user)
-        slate = self._slates.make(user, state, ask)
-        self._remember(slate, ask, since=seq, seq=seq)
-        return slate
+        """The slate of what is known of a user, remembered; another one, if the user was erased while it was made."""
+        while True:
+            known = self._live(user)
+            slate = self._slates.make(user, known.state, ask)
+            if self._remember(slate, ask, known.place, since=known.place.seq):
+                return slate
 
     @timed("fold")
-    def _live(self, user: str) -> tuple[int, PreferenceState]:
-        """The user's state, and the `seq` of the last entry in it."""
+    def _live(self, user: str) -> Known:
         return self._states.live(user)
 
+    @timed("fold")
+    def _caught_up(self, user: str, kept: Known | None, taken: Taken) -> Known:
+        """What was known before feedback was taken in."""
+        return self._states.caught_up(user, kept, taken.earlier, upto=taken.since)
+
+    @timed("fold")
+    def _after(self, user: str, before: Known, new: Sequence[Said], heard: Sequence[Heard]) -> Known:
+        utterances = {one.feedback.id: one.utterance for one in heard}
+        return self._states.after(user, before, new, [utterances[one.feedback.id] for one in new])
+
     @timed("store")
-    def _append(self, said: Sequence[Feedback]) -> list[Feedback]:
-        """The feedback as it stands in the log."""
-        return [self.log.append(one).feedback for one in said]
+    def _take(self, said: Sequence[Feedback], after: Place | None) -> Taken:
+        return self.log.take(said, after)
 
     @timed("store")
     def _take_back(self, undo: Undo) -> None:
         self.log.undo(undo)
 
     @timed("store")
-    def _remember(self, slate: Slate, ask: Ask, *, since: int, seq: int, answers: Sequence[str] = ()) -> None:
-        self.log.append_slate(Shown(slate, since, seq, tuple(answers), ask.k, ask.exclude, ask.diversity))
+    def _remember(self, slate: Slate, ask: Ask, place: Place, *, since: int, heard: Sequence[Heard] = ()) -> bool:
+        """Whether the slate was kept, and with it what was read; not where its user was erased since."""
+        answers = tuple(one.feedback.id for one in heard)
+        read = Read(self.reader, {one.feedback.id: one.utterance for one in heard if one.utterance is not None})
+        shown = Shown(slate, since, place.seq, answers, ask.k, ask.exclude, ask.diversity)
+        return self.log.append_slate(shown, erased=place.erased, read=read)
 
 
 def _ask(k: int, lang: str, exclude: Sequence[str], diversity: float, now: datetime | None) -> Ask:

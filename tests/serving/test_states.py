@@ -20,7 +20,6 @@ from recbole_llmfb.schema import Feedback, Slate
 from recbole_llmfb.serving.log import Latest, Log, MemoryLog
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.store import Database, SqlLog
-from recbole_llmfb.serving.store.tables import FeedbackRow
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 TEXTS = ["no more even ones", "I love Stone 3", "hello", "", "show me odd ones from the 1990s"]
@@ -139,7 +138,7 @@ def test_a_slate_that_answers_nothing_is_made_again_from_one_state(tiny: Bundle)
 
 @dataclass
 class Work:
-    """statements: that were executed. rows: of feedback that were read. steps: hundreds of steps of SQLite's machine."""
+    """statements: that were executed. rows: that were read. steps: hundreds of steps of SQLite's machine."""
 
     statements: int = 0
     rows: int = 0
@@ -153,8 +152,9 @@ def counting(database: Database) -> Iterator[Work]:
     def executed(*_: object) -> None:
         work.statements += 1
 
-    def loaded(*_: object) -> None:
+    def fetched(_: sqlite3.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
         work.rows += 1
+        return row
 
     def step() -> int:
         work.steps += 1
@@ -162,12 +162,12 @@ def counting(database: Database) -> Iterator[Work]:
 
     def connected(connection: sqlite3.Connection, _: object) -> None:
         connection.set_progress_handler(step, 100)
+        connection.row_factory = fetched
 
     database.engine.dispose()
     listeners = [
         (database.engine, "connect", connected),
         (database.engine, "after_cursor_execute", executed),
-        (FeedbackRow, "load", loaded),
     ]
     for target, name, listener in listeners:
         event.listen(target, name, listener)

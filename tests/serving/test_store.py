@@ -6,8 +6,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -16,8 +18,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, inspect, text
 
 from recbole_llmfb.bundle import Bundle
-from recbole_llmfb.errors import StoreError, UsageError
+from recbole_llmfb.errors import ErasedError, StoreError, UsageError
 from recbole_llmfb.schema import Feedback
+from recbole_llmfb.serving.log import Shown
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.store import Database, SqlLog
 from recbole_llmfb.serving.store.database import failures
@@ -161,6 +164,69 @@ def test_who_comes_back_after_erasure_is_counted_on(database: Database) -> None:
     assert [log.append(said(id=str(number))).seq for number in range(3)] == [1, 2, 3]
     log.erase("u")
     assert log.append(said(id="back")).seq == 4
+
+
+class Interrupted(SqlLog):
+    """Another process erases the user once, before a slate is stored."""
+
+    erased_by: SqlLog | None = None
+
+    def append_slate(self, shown: Shown, **rest: Any) -> bool:
+        if self.erased_by is not None:
+            self.erased_by.erase(str(shown.slate.user))
+            self.erased_by = None
+        return super().append_slate(shown, **rest)
+
+
+def everything(database: Database) -> str:
+    with database.engine.connect() as connection:
+        return repr([connection.execute(text(f"SELECT * FROM {name}")).all() for name in TABLES])
+
+
+def test_a_slate_that_was_begun_before_an_erasure_is_not_stored_after_it(database: Database, bundle: Bundle) -> None:
+    log = Interrupted(database)
+    recommender, user = Recommender(bundle, log), "secret name"
+    for earlier in (0, 1, 2):  # a first word, a later one, and that of somebody who came back
+        for number in range(earlier):
+            recommender.respond(said(user, f"no more even ones, {earlier} {number}"), now=NOW)
+        log.erased_by = SqlLog(database)
+        with pytest.raises(ErasedError, match="'secret name' was erased in the meantime"):
+            recommender.respond(said(user, "show me odd ones, says secret name"), now=NOW)
+        assert "secret" not in everything(database) and "odd ones" not in everything(database)
+
+
+@pytest.mark.parametrize("spoke", [False, True])
+def test_a_list_that_was_begun_before_an_erasure_is_made_anew(database: Database, bundle: Bundle, spoke: bool) -> None:
+    log = Interrupted(database)
+    recommender, user = Recommender(bundle, log), bundle.histories.users[0]
+    stranger = [(place.item, place.score) for place in recommender.recommend("a stranger", k=100, now=NOW).items]
+    for asked in (recommender.recommend, recommender.recommend):  # also of somebody who was erased before
+        if spoke:
+            recommender.respond(said(user), now=NOW)
+        log.erased_by = SqlLog(database)
+        slate = asked(user, k=100, now=NOW)
+        assert [(place.item, place.score) for place in slate.items] == stranger
+        assert recommender.reproduce(slate.id) == slate
+
+
+def test_two_users_who_send_one_id_at_the_same_moment_are_told_apart(database: Database) -> None:
+    log, together = SqlLog(database), Barrier(8, timeout=60)
+
+    def send(number: int) -> list[str]:
+        found = []
+        for turn in range(12):
+            together.wait()
+            try:
+                found.append(f"{log.append(said(f'user {number}', id=f'id {turn}')).seq}")
+            except UsageError as error:
+                found.append(str(error))
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    for turn in range(12):
+        refused = [one[turn] for one in answers if not one[turn].isdecimal()]
+        assert refused == [f"feedback id 'id {turn}' belongs to another user: give every feedback its own id"] * 7
 
 
 @pytest.mark.parametrize("spoke", [False, True])

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, update
+from sqlmodel import col, delete, select, update
 
 from recbole_llmfb.serving.service.problems import RETRY_SECONDS, ProblemError
 from recbole_llmfb.serving.store import Database
-from recbole_llmfb.serving.store.tables import IdempotencyRow
+from recbole_llmfb.serving.store.tables import IdempotencyRow, SlateRow
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -74,9 +74,13 @@ class Idempotency:
             time.sleep(_POLL_SECONDS)
 
     def keep(self, key: Key, answer: str) -> None:
-        """Keep an answer for a day."""
+        """Keep an answer, the id of a slate, for a day; where that was erased, give the key back with its hash of the words."""
         with self.database.writing() as session:
-            session.exec(update(IdempotencyRow).where(*_row_of(key)).values(status=200, answer=answer))
+            held = select(SlateRow.id).where(col(SlateRow.id) == answer).with_for_update(read=True)  # who erases waits, or did
+            if session.exec(held).first() is None:
+                session.exec(delete(IdempotencyRow).where(*_row_of(key)))
+            else:
+                session.exec(update(IdempotencyRow).where(*_row_of(key)).values(status=200, answer=answer))
 
     def release(self, key: Key) -> None:
         """Give a key back after a request that failed."""

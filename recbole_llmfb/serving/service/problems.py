@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from recbole_llmfb.errors import AccessError, NotFoundError, StoreError, UsageError
+from recbole_llmfb.errors import AccessError, ErasedError, NotFoundError, StoreError, UsageError
 from recbole_llmfb.serving.service.wire import TAGS, FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -52,6 +52,7 @@ def answer_with_problems(app: FastAPI) -> None:
     handlers: Mapping[type[Exception], Callable[[Any], Response]] = {
         ProblemError: lambda error: problem(error.status, error.detail, kind=error.kind, headers=error.headers),
         AccessError: lambda error: problem(error.status, error.detail, headers=error.headers),
+        ErasedError: lambda error: problem(410, str(error), kind="erased"),
         NotFoundError: lambda error: problem(404, str(error)),
         UsageError: lambda error: problem(422, str(error)),
         StoreError: _of_store,

@@ -1,23 +1,25 @@
 """The log in a database: what `serving.log.Log` asks for, shared by all processes over the same database, and lasting."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from sqlalchemy import exists, func
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from recbole_llmfb.ranking.preference import MAX_EVENTS
-from recbole_llmfb.schema import Feedback, Slate, Undo
-from recbole_llmfb.serving.log import Entry, Latest, Said, Shown, check_undo, said_in, same_record
+from recbole_llmfb.schema import Feedback, Undo
+from recbole_llmfb.serving.log import Entry, Latest, Place, Read, Said, Shown, Taken, check_undo, said_in, same_record
+from recbole_llmfb.serving.store import statements as sql
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_utterance, reading_rows, storable
-from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SignalRow, SlateRow
+from recbole_llmfb.serving.store.readings import add_readings, find_readings, in_parts
+from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_shown, feedback_row, slate_row, storable
+from recbole_llmfb.serving.store.tables import SlateRow
 from recbole_llmfb.serving.store.tombstones import TOMBSTONES, bury, forget, tombstone
 from recbole_llmfb.text.signals import Utterance
+
+Found = TypeVar("Found")
 
 
 class SqlLog:
@@ -35,114 +37,128 @@ class SqlLog:
         self.database, self._after, self._clock = database, dict(after or {}), clock
 
     def append(self, feedback: Feedback) -> Said:
-        kind = "comment" if feedback.text is not None else "rating" if feedback.rating is not None else "click"
-        return said_in(self._append(feedback, kind))
+        return said_in(self._write(feedback.user, lambda session: self._add(session, feedback)))
 
     def undo(self, undo: Undo) -> Entry:
-        return self._append(undo, "undo")
+        return self._write(undo.user, lambda session: self._add(session, undo))
 
-    def _append(self, record: Feedback | Undo, kind: str) -> Entry:
-        fields = storable(record.model_dump(exclude={"time"}))
-        times = {"time_us": as_microseconds(record.time), "recorded_us": as_microseconds(self._clock())}
+    def take(self, feedback: Sequence[Feedback], after: Place | None = None) -> Taken:
+        user = feedback[0].user
+
+        def add(session: Session) -> Taken:
+            earlier = None if after is None else self._since(session, user, after)
+            since = last = self._last_of(session, user, after, earlier)
+            said: list[Said] = []
+            for one in feedback:
+                said.append(said_in(self._add(session, one, last)))
+                last = max(last, said[-1].seq)
+            return Taken(earlier, since, said)
+
+        return self._write(user, add)
+
+    def _last_of(self, session: Session, user: str, after: Place | None, earlier: Sequence[Entry] | None) -> int:
+        """`_last`, without asking for it where the entries since a place say it."""
+        if after is None or earlier is None or len(earlier) >= MAX_EVENTS or not (earlier or after.seq):
+            return self._last(session, user)
+        return earlier[-1].seq if earlier else after.seq
+
+    def _write(self, user: str, write: Callable[[Session], Found]) -> Found:
+        """In one transaction, while no other one writes for the user: `seq` follows the commits."""
+        try:
+            return self._alone(user, write)
+        except IntegrityError:  # another user's record of the same id came at the same moment: now it is there to be found
+            return self._alone(user, write)
+
+    def _alone(self, user: str, write: Callable[[Session], Found]) -> Found:
+        storable({"user": user})
         with self.database.writing() as session:
-            self.database.lock(session, "user", record.user)  # seq follows commits: the user's next writer waits here
-            known = session.get(FeedbackRow, record.id)
-            if known is not None:
-                return same_record(as_entry(known), record)
-            if isinstance(record, Undo):
-                undone = session.get(FeedbackRow, record.undoes)
-                check_undo(record, as_entry(undone).feedback if undone else None)
-            row = FeedbackRow.model_validate({**fields, **times, "kind": kind, "seq": 1 + self._last(session, record.user)})
-            session.add(row)
-            return as_entry(row)
+            self.database.lock(session, "user", user)
+            return write(session)
+
+    def _add(self, session: Session, record: Feedback | Undo, last: int | None = None) -> Entry:
+        """last: the user's last `seq`, if it is known."""
+        connection, row = session.connection(), feedback_row(record, as_microseconds(self._clock()))
+        known = connection.execute(sql.FEEDBACK, {"id": record.id}).first()
+        if known is not None:
+            return same_record(as_entry(known), record)
+        if isinstance(record, Undo):
+            undone = connection.execute(sql.FEEDBACK, {"id": record.undoes}).first()
+            check_undo(record, as_entry(undone).feedback if undone is not None else None)
+        seq = 1 + (self._last(session, record.user) if last is None else last)
+        connection.execute(sql.ADD_FEEDBACK, {**row, "seq": seq})
+        return Entry(seq, record)
 
     def _last(self, session: Session, user: str) -> int:
         """The last `seq` of a user, also of one who was erased and came back."""
-        last = session.exec(select(func.max(FeedbackRow.seq)).where(col(FeedbackRow.user) == user)).one()
-        if last is not None:
-            return int(last)
-        stone = tombstone(session, user)
-        return max(self._after.get(user, 0), stone.seq if stone else 0)
+        last: int | None = session.connection().execute(sql.LAST, {"user": user, "upto": sql.END}).scalar()
+        return last if last is not None else max(self._after.get(user, 0), tombstone(session, user) or 0)
+
+    def since(self, user: str, place: Place) -> Sequence[Entry] | None:
+        storable({"user": user})
+        with self.database.reading() as session:
+            return self._since(session, user, place)
+
+    def _since(self, session: Session, user: str, place: Place) -> Sequence[Entry] | None:
+        asked = {"user": user, "after": place.seq - 1, "upto": sql.END, "at_most": MAX_EVENTS + 1}
+        entries = [as_entry(row) for row in session.connection().execute(sql.ENTRIES, asked)]
+        if not place.seq:
+            return entries if (tombstone(session, user) is not None) == place.erased else None
+        return entries[1:] if entries and entries[0].seq == place.seq else None
 
     def entries(self, user: str, *, after: int = 0, upto: int | None = None, at_most: int | None = None) -> Sequence[Entry]:
         storable({"user": user})
-        query = select(FeedbackRow).where(col(FeedbackRow.user) == user, col(FeedbackRow.seq) > after)
-        if upto is not None:
-            query = query.where(col(FeedbackRow.seq) <= upto)
+        asked = {"user": user, "after": after, "upto": _or_end(upto), "at_most": _or_end(at_most)}
         with self.database.reading() as session:
-            return [as_entry(row) for row in session.exec(query.order_by(col(FeedbackRow.seq)).limit(at_most))]
+            return [as_entry(row) for row in session.connection().execute(sql.ENTRIES, asked)]
 
     def latest(self, user: str, *, upto: int | None = None, at_most: int = MAX_EVENTS) -> Latest:
         """Two queries by index, whatever the length of the log: what was taken back is passed over without being read."""
         storable({"user": user})
-        mine = [col(FeedbackRow.user) == user] + ([] if upto is None else [col(FeedbackRow.seq) <= upto])
         with self.database.reading() as session:
-            seq = session.exec(select(func.max(FeedbackRow.seq)).where(*mine)).one() or 0
-            undo = aliased(FeedbackRow)
-            undone = exists().where(col(undo.undoes) == col(FeedbackRow.id), col(undo.seq) <= seq)
-            stands = (*mine, col(FeedbackRow.seq) <= seq, col(FeedbackRow.kind) != "undo", ~undone)
-            rows = session.exec(select(FeedbackRow).where(*stands).order_by(col(FeedbackRow.seq).desc()).limit(at_most)).all()
+            connection = session.connection()
+            seq = connection.execute(sql.LAST, {"user": user, "upto": _or_end(upto)}).scalar() or 0
+            rows = connection.execute(sql.STANDING, {"user": user, "upto": seq, "at_most": at_most}).all() if seq else []
         return Latest(seq, [said_in(as_entry(row)) for row in reversed(rows)])
 
     def feedback(self, ids: Sequence[str]) -> Sequence[Feedback]:
-        found: dict[str, Feedback] = {}
         with self.database.reading() as session:
-            for some in _parts(ids):
-                rows = session.exec(select(FeedbackRow).where(col(FeedbackRow.id).in_(some), col(FeedbackRow.kind) != "undo"))
-                found |= {row.id: said_in(as_entry(row)).feedback for row in rows}
+            rows = [row for some in in_parts(ids) for row in session.connection().execute(sql.FEEDBACK_OF_NAMES, {"names": some})]
+        found = {row.id: said_in(as_entry(row)).feedback for row in rows}
         return [found[name] for name in ids if name in found]
 
-    def append_slate(self, shown: Shown) -> None:
-        slate = shown.slate
-        row = SlateRow(
-            id=slate.id,
-            user=slate.user,
-            bundle=slate.bundle,
-            since=shown.since,
-            seq=shown.seq,
-            answers=json.dumps(shown.answers),
-            k=shown.k,
-            exclude=json.dumps(shown.exclude),
-            diversity=shown.diversity,
-            shown_us=as_microseconds(slate.now),
-            body=slate.model_dump_json(),
-        )
-        storable({"user": slate.user})
+    def append_slate(self, shown: Shown, *, erased: bool = False, read: Read | None = None) -> bool:
+        user, row = shown.slate.user, slate_row(shown)
+        storable({"user": user})
         with self.database.writing() as session:
-            session.add(row)
+            if user is not None:
+                self.database.lock(session, "user", user)
+                if not self._stands(session, user, Place(shown.seq, erased)):
+                    return False
+            if read is not None:
+                add_readings(session.connection(), read)
+            session.connection().execute(sql.ADD_SLATE, row)
+        return True
+
+    def _stands(self, session: Session, user: str, place: Place) -> bool:
+        """Whether the user was not erased since a place."""
+        there = session.connection().execute(sql.ENTRY, {"user": user, "seq": place.seq}).first() if place.seq else None
+        return there is not None or tombstone(session, user) is None or (not place.seq and place.erased)
 
     def slate(self, slate: str) -> Shown | None:
         with self.database.reading() as session:
             row = session.get(SlateRow, slate) if "\0" not in slate else None
-            if row is None:
-                return None
-            made = Slate.model_validate_json(row.body)
-            answers, exclude = (tuple(json.loads(value)) for value in (row.answers, row.exclude))
-            return Shown(made, row.since, row.seq, answers, row.k, exclude, row.diversity)
+            return as_shown(row) if row is not None else None
 
     def keep_utterances(self, reader: str, utterances: Mapping[str, Utterance]) -> None:
-        with suppress(IntegrityError), self.database.writing() as session:  # erased just now, or another process was faster
-            for some in _parts(sorted(utterances)):  # in one order, so that processes do not wait for each other in a circle
-                there = set(session.exec(select(FeedbackRow.id).where(col(FeedbackRow.id).in_(some))))
-                mine = (col(ReadingRow.feedback).in_(some), col(ReadingRow.reader) == reader)
-                kept = set(session.exec(select(ReadingRow.feedback).where(*mine)))
-                for name in some:
-                    if name in there and name not in kept:
-                        session.add_all(reading_rows(name, reader, utterances[name]))
+        with suppress(IntegrityError), self.database.writing() as session:  # erased just now
+            connection, there = session.connection(), set[str]()
+            for some in in_parts(sorted(utterances)):
+                there |= set(connection.execute(sql.NAMES, {"names": some}).scalars())
+            add_readings(connection, Read(reader, {name: utterances[name] for name in there}))
 
     def utterances(self, reader: str, feedback: Sequence[str]) -> Mapping[str, Utterance]:
-        found: dict[str, Utterance] = {}
         with self.database.reading() as session:
-            for some in _parts(feedback):
-                mine = (col(ReadingRow.feedback).in_(some), col(ReadingRow.reader) == reader)
-                asked = select(ReadingRow, FeedbackRow.text).join(FeedbackRow, col(FeedbackRow.id) == col(ReadingRow.feedback))
-                readings = session.exec(asked.where(*mine)).all()
-                of_reading = (col(SignalRow.feedback).in_(some), col(SignalRow.reader) == reader)
-                rows: dict[str, list[SignalRow]] = {}
-                for row in session.exec(select(SignalRow).where(*of_reading).order_by(col(SignalRow.position))):
-                    rows.setdefault(row.feedback, []).append(row)
-                found |= {one.feedback: as_utterance(one, rows.get(one.feedback, ()), text or "") for one, text in readings}
-        return found
+            return find_readings(session.connection(), reader, feedback)
 
     def erase(self, user: str, note: Callable[[Session, str], None] | None = None) -> int:
         """Forget what a user said, was understood to say, and was shown, and the keys that reach this user alone; a keyed hash of
@@ -170,6 +186,5 @@ class SqlLog:
             return tombstone(session, user) is not None
 
 
-def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Names in parts that one query takes."""
-    yield from (names[start : start + MAX_EVENTS] for start in range(0, len(names), MAX_EVENTS))
+def _or_end(number: int | None) -> int:
+    return sql.END if number is None else number

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sqlalchemy import Row
 
 from recbole_llmfb.errors import UsageError
-from recbole_llmfb.schema import Feedback, Reading, Signal, Undo
-from recbole_llmfb.serving.log import Entry
-from recbole_llmfb.serving.store.tables import FeedbackRow, ReadingRow, SignalRow
+from recbole_llmfb.schema import Feedback, Reading, Signal, Slate, Undo
+from recbole_llmfb.serving.log import Entry, Shown
+from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow, SlateRow
 from recbole_llmfb.text.signals import Understood, Utterance
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def as_entry(row: FeedbackRow) -> Entry:
+def as_entry(row: FeedbackRow | Row[Any]) -> Entry:
     time = as_time(row.time_us)
     if row.kind == "undo":
         return Entry(row.seq, Undo(user=row.user, undoes=str(row.undoes), time=time, id=row.id))
@@ -29,42 +30,87 @@ def as_entry(row: FeedbackRow) -> Entry:
     return Entry(row.seq, said)
 
 
-def reading_rows(feedback: str, reader: str, utterance: Utterance) -> list[ReadingRow | SignalRow]:
-    """What a reader made of a feedback."""
+def feedback_row(record: Feedback | Undo, recorded_us: int) -> dict[str, Any]:
+    """A record as it is stored, but for its `seq`. Raises UsageError as `storable` does."""
+    empty = {"text": None, "rating": None, "click": False, "item": None, "slate": None, "undoes": None}
+    times = {"time_us": as_microseconds(record.time), "recorded_us": recorded_us}
+    return {**empty, **storable(record.model_dump(exclude={"time"})), **times, "kind": _kind(record)}
+
+
+def _kind(record: Feedback | Undo) -> str:
+    if isinstance(record, Undo):
+        return "undo"
+    return "comment" if record.text is not None else "rating" if record.rating is not None else "click"
+
+
+def slate_row(shown: Shown) -> dict[str, Any]:
+    slate = shown.slate
+    return {
+        "id": slate.id,
+        "user": slate.user,
+        "bundle": slate.bundle,
+        "since": shown.since,
+        "seq": shown.seq,
+        "answers": json.dumps(shown.answers),
+        "k": shown.k,
+        "exclude": json.dumps(shown.exclude),
+        "diversity": shown.diversity,
+        "shown_us": as_microseconds(slate.now),
+        "body": slate.model_dump_json(),
+    }
+
+
+def as_shown(row: SlateRow) -> Shown:
+    answers, exclude = (tuple(json.loads(value)) for value in (row.answers, row.exclude))
+    return Shown(Slate.model_validate_json(row.body), row.since, row.seq, answers, row.k, exclude, row.diversity)
+
+
+def reading_row(feedback: str, reader: str, utterance: Utterance) -> dict[str, Any]:
+    """What a reader made of a feedback, beside its signals."""
     body = utterance.reading.model_dump_json(exclude={"text", "signals"})
-    signals = [_signal_row(feedback, reader, place, one) for place, one in enumerate(utterance.understood)]
-    return [ReadingRow(feedback=feedback, reader=reader, body=body), *signals]
+    return {"feedback": feedback, "reader": reader, "body": body}
 
 
-def as_utterance(reading: ReadingRow, signals: Sequence[SignalRow], text: str) -> Utterance:
-    """signals: in the order of their positions. text: the feedback's words."""
+def as_utterance(body: str, signals: Sequence[SignalRow | Row[Any]], text: str) -> Utterance:
+    """body: of the row of the reading. signals: in the order of their positions. text: the feedback's words."""
     understood = tuple(as_understood(row, text) for row in signals)
-    told = json.loads(reading.body)
+    told = json.loads(body)
     return Utterance(Reading(text=text, signals=tuple(one.signal for one in understood), **told), understood)
 
 
-def _signal_row(feedback: str, reader: str, position: int, one: Understood) -> SignalRow:
+def signal_rows(feedback: str, reader: str, utterance: Utterance) -> list[dict[str, Any]]:
+    return [_signal_row(feedback, reader, position, one) for position, one in enumerate(utterance.understood)]
+
+
+def _signal_row(feedback: str, reader: str, position: int, one: Understood) -> dict[str, Any]:
     signal = one.signal
-    return SignalRow(
-        feedback=feedback,
-        reader=reader,
-        position=position,
-        start=signal.span[0],
-        end=signal.span[1],
-        kind=signal.kind,
-        polarity=signal.polarity,
-        strength=signal.strength,
-        aspect=signal.aspect,
-        item=signal.item,
-        items=json.dumps(one.items),
-        aspects=_floats(one.aspects),
-        vector=_floats(one.vector),
+    return {
+        "feedback": feedback,
+        "reader": reader,
+        "position": position,
+        "start": signal.span[0],
+        "end": signal.span[1],
+        "kind": signal.kind,
+        "polarity": signal.polarity,
+        "strength": signal.strength,
+        "aspect": signal.aspect,
+        "item": signal.item,
+        "items": json.dumps(one.items),
+        "aspects": _floats(one.aspects),
+        "vector": _floats(one.vector),
+    }
+
+
+def as_understood(row: SignalRow | Row[Any], text: str) -> Understood:
+    signal = Signal(
+        span=(row.start, row.end),
+        text=text[row.start : row.end],
+        kind=row.kind,  # type: ignore[arg-type]  # it was one when it was stored
+        polarity=row.polarity,
+        strength=row.strength,
+        aspect=row.aspect,
+        item=row.item,
     )
-
-
-def as_understood(row: SignalRow, text: str) -> Understood:
-    fields = row.model_dump(include={"kind", "polarity", "strength", "aspect", "item"})
-    signal = Signal(span=(row.start, row.end), text=text[row.start : row.end], **fields)
     return Understood(signal, _tensor(row.aspects), tuple(json.loads(row.items)), _tensor(row.vector))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlmodel import Session, col, delete, select
 
+from recbole_llmfb.serving.store.statements import SECRET, TOMBSTONE
 from recbole_llmfb.serving.store.tables import (
     ApiKeyRow,
     FeedbackRow,
@@ -18,6 +19,7 @@ from recbole_llmfb.serving.store.tables import (
 )
 
 TOMBSTONES = "tombstones"
+_AT_ONCE = 500
 
 
 def forget(session: Session, user: str) -> int:
@@ -30,11 +32,12 @@ def forget(session: Session, user: str) -> int:
         How many records of feedback are gone.
     """
     said = select(FeedbackRow.id).where(col(FeedbackRow.user) == user)
-    shown = select(SlateRow.id).where(col(SlateRow.user) == user)
     for derived in (SignalRow, ReadingRow):
         session.exec(delete(derived).where(col(derived.feedback).in_(said)))
-    session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.answer).in_(shown)))
-    session.exec(delete(SlateRow).where(col(SlateRow.user) == user))
+    shown = session.exec(delete(SlateRow).where(col(SlateRow.user) == user).returning(col(SlateRow.id))).scalars().all()
+    for start in range(0, len(shown), _AT_ONCE):  # after the slates: who keeps one as an answer holds it until that is seen here
+        some = shown[start : start + _AT_ONCE]
+        session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.answer).in_(some)))
     session.exec(delete(ApiKeyRow).where(col(ApiKeyRow.user) == user))
     return int(session.exec(delete(FeedbackRow).where(col(FeedbackRow.user) == user)).rowcount)
 
@@ -51,9 +54,11 @@ def bury(session: Session, user: str, seq: int, time_us: int) -> str:
     return name
 
 
-def tombstone(session: Session, user: str) -> TombstoneRow | None:
-    key = session.get(SecretRow, TOMBSTONES)
-    return session.get(TombstoneRow, _hash(key.value, user)) if key else None
+def tombstone(session: Session, user: str) -> int | None:
+    """The last `seq` that a user who was erased had; None for one who was not."""
+    connection = session.connection()
+    key = connection.execute(SECRET, {"name": TOMBSTONES}).scalar()
+    return connection.execute(TOMBSTONE, {"hash": _hash(key, user)}).scalar() if key is not None else None
 
 
 def erased_among(session: Session, users: Collection[str]) -> set[str]:

@@ -9,15 +9,23 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from recbole_llmfb.schema import Slate
+from recbole_llmfb.serving.log import Shown
 from recbole_llmfb.serving.service.idempotency import Idempotency, Key
 from recbole_llmfb.serving.service.problems import ProblemError
-from recbole_llmfb.serving.store import Database
+from recbole_llmfb.serving.store import Database, SqlLog
 
 SAID = {"user": "u", "text": "no more even ones"}
 
 
 def send(client: TestClient, key: str, said: Any = SAID, **query: Any) -> Any:
     return client.post("/v1/feedback", json=said, params=query, headers={"Idempotency-Key": key})
+
+
+def show(database: Database, slate: str) -> None:
+    """A slate that an answer can be."""
+    made = Slate(id=slate, user="u", items=(), now=datetime(2026, 6, 1, tzinfo=UTC))
+    SqlLog(database).append_slate(Shown(made, since=0, seq=0, answers=(), k=10, exclude=(), diversity=0.0))
 
 
 def stored(client: TestClient, table: str) -> int:
@@ -93,6 +101,35 @@ def test_an_answer_that_is_gone_is_said_to_be_erased(service: TestClient) -> Non
     assert (answer.status_code, answer.json()["type"]) == (410, "urn:recbole-llmfb:erased")
 
 
+def test_a_user_who_is_erased_while_the_answer_is_kept_leaves_no_hash_of_it(database: Database) -> None:
+    key, log = Key("a", "k", "hash of the words"), SqlLog(database)
+    idempotency = Idempotency(database)
+    assert idempotency.claim(key) is None
+    show(database, "answer")
+    log.erase("u")
+    idempotency.keep(key, "answer")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM idempotency")).scalar_one() == 0
+
+
+def test_a_user_who_is_erased_while_a_request_is_answered_is_not_stored_again(service: TestClient) -> None:
+    """The request is told so, and nothing of it stays: no words, no slate, no hash."""
+    served = service.app.state.service.bundles.current  # type: ignore[attr-defined]
+    send(service, "before")
+    read = served.recommender._listener._reader.read
+
+    def erase_while_reading(texts: list[str]) -> Any:
+        served.log.erase("u")
+        return read(texts)
+
+    served.recommender._listener._reader.read = erase_while_reading
+    answer = send(service, "k")
+    served.recommender._listener._reader.read = read
+    assert (answer.status_code, answer.json()["type"]) == (410, "urn:recbole-llmfb:erased")
+    assert [stored(service, table) for table in ("feedback", "reading", "signal", "slate", "idempotency")] == [0] * 5
+    assert send(service, "k").status_code == 200
+
+
 @pytest.mark.parametrize("passed", [timedelta(minutes=1), timedelta(minutes=-1)], ids=["later", "clock went back"])
 def test_a_claim_whose_process_died_is_taken_over_by_one(database: Database, passed: timedelta) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
@@ -105,6 +142,7 @@ def test_a_claim_whose_process_died_is_taken_over_by_one(database: Database, pas
     assert later.claim(key) is None
     with pytest.raises(ProblemError, match="is being answered"):
         later.claim(key)
+    show(database, "answer")
     later.keep(key, "answer")
     assert later.claim(key) == "answer"
 
@@ -121,6 +159,7 @@ def test_a_feedback_whose_answer_was_lost_in_a_crash_is_not_stored_twice(service
 def test_old_answers_are_forgotten(database: Database) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
     keys = {hours: Key("a", f"{hours}", "body") for hours in (1, 30)}
+    show(database, "answer")
     clock: Callable[[int], Idempotency] = lambda hours: Idempotency(database, clock=lambda: now - timedelta(hours=hours))  # noqa: E731
     for hours, key in keys.items():
         clock(hours).claim(key)
