@@ -49,16 +49,21 @@ def mask(scores: Tensor, hidden: Collection[int]) -> Tensor:
 def best(scores: Tensor, k: int) -> list[int]:
     """Rows of the k largest scores above minus infinity, ties by row: exact, without sorting the catalogue.
 
-    It is cut into stretches: the k-th largest of their maxima is not above the k-th largest score, and few scores reach it.
+    It is cut into stretches: the k-th largest of their maxima is not above the k-th largest score, and only stretches that reach
+    it are looked into.
     """
-    k = min(k, int((scores > -torch.inf).sum()))
-    if not k:
-        return []
     length = max(1, len(scores) // max(_STRETCHES, 4 * k))
     even = len(scores) - len(scores) % length
-    maxima = torch.cat([scores[:even].view(-1, length).amax(dim=1), scores[even:]])
-    least = maxima.topk(k).values[-1]
-    candidates = (scores >= least).nonzero()[:, 0]
+    stretches = scores[:even].view(-1, length)
+    maxima = torch.cat([stretches.amax(dim=1), scores[even:]])
+    if int((maxima > -torch.inf).sum()) < k:
+        candidates = (scores > -torch.inf).nonzero()[:, 0]
+    else:
+        reach = maxima >= maxima.topk(k).values[-1]
+        first = reach[: len(stretches)].nonzero() * length
+        inside = (first + torch.arange(length, device=scores.device)).flatten()
+        candidates = torch.cat([inside, even + reach[len(stretches) :].nonzero()[:, 0]])
+        candidates = candidates[scores[candidates] > -torch.inf]
     order = scores[candidates].argsort(descending=True, stable=True)
     rows: list[int] = candidates[order[:k]].tolist()
     return rows
