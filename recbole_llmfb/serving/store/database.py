@@ -70,7 +70,19 @@ class Database:
             yield session
             session.commit()
 
-    def lock(self, session: Session, kind: str, name: str) -> None:
+    @contextmanager
+    def reading_rows(self) -> Iterator[Connection]:
+        """`reading` without a session, which takes longer than a statement."""
+        with failures("the log cannot be read"), self._reads.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing_rows(self) -> Iterator[Connection]:
+        """`writing` without a session."""
+        with failures("the log cannot be written"), self._writes.begin() as connection:
+            yield connection
+
+    def lock(self, within: Session | Connection, kind: str, name: str) -> None:
         """Wait until no other transaction holds this name of its kind, and hold it until the end of this one.
 
         SQLite's writers are alone without it.
@@ -78,12 +90,13 @@ class Database:
         if not self.is_sqlite:
             digest = hashlib.blake2b(name.encode(), person=kind.encode(), digest_size=8).digest()
             number = int.from_bytes(digest, "big", signed=True)
-            session.connection().execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+            connection = within.connection() if isinstance(within, Session) else within
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
     def check(self) -> None:
         """Raises StoreError where the database does not answer, or is not the one that was opened."""
-        with self.reading() as session:
-            session.connection().execute(text("SELECT version_num FROM alembic_version"))
+        with self.reading_rows() as connection:
+            connection.execute(text("SELECT version_num FROM alembic_version"))
 
     def close(self) -> None:
         self.engine.dispose()

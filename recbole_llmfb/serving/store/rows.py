@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.schema import Feedback, Reading, Signal, Slate, Undo
 from recbole_llmfb.serving.log import Entry, Shown
-from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow, SlateRow
+from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow
 from recbole_llmfb.text.signals import Understood, Utterance
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ def slate_row(shown: Shown) -> dict[str, Any]:
     }
 
 
-def as_shown(row: SlateRow) -> Shown:
+def as_shown(row: Row[Any]) -> Shown:
     answers, exclude = (tuple(json.loads(value)) for value in (row.answers, row.exclude))
     return Shown(Slate.model_validate_json(row.body), row.since, row.seq, answers, row.k, exclude, row.diversity)
 

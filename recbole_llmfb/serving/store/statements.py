@@ -8,7 +8,7 @@ from recbole_llmfb.serving.store.tables import Table
 END = 2**31 - 1  # no `seq` is larger, and no answer has more rows
 
 _tables = Table.metadata.tables
-_feedback, _reading, _signal = _tables["feedback"], _tables["reading"], _tables["signal"]
+_feedback, _reading, _signal, _slate = (_tables[name] for name in ("feedback", "reading", "signal", "slate"))
 _secret, _tombstone = _tables["secret"], _tables["tombstone"]
 
 _names: BindParameter[str] = bindparam("names", expanding=True)
@@ -28,7 +28,8 @@ STANDING = (
     select(_feedback).where(_of_user, _upto, _feedback.c.kind != "undo", ~_undone).order_by(_in_order.desc()).limit(_at_most)
 )
 ADD_FEEDBACK = insert(_feedback)
-ADD_SLATE = insert(_tables["slate"])
+SLATE = select(_slate).where(_slate.c.id == bindparam("id"))
+ADD_SLATE = insert(_slate)
 
 READINGS = (
     select(_reading.c.feedback, _reading.c.body, _feedback.c.text)

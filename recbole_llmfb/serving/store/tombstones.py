@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Collection
 
+from sqlalchemy import Connection
 from sqlmodel import Session, col, delete, select
 
 from recbole_llmfb.serving.store.statements import SECRET, TOMBSTONE
@@ -54,9 +55,8 @@ def bury(session: Session, user: str, seq: int, time_us: int) -> str:
     return name
 
 
-def tombstone(session: Session, user: str) -> int | None:
+def tombstone(connection: Connection, user: str) -> int | None:
     """The last `seq` that a user who was erased had; None for one who was not."""
-    connection = session.connection()
     key = connection.execute(SECRET, {"name": TOMBSTONES}).scalar()
     return connection.execute(TOMBSTONE, {"hash": _hash(key, user)}).scalar() if key is not None else None
 
