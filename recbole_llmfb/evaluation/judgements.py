@@ -31,14 +31,16 @@ METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, FROZEN, FROZEN_ALIKE, _POPUL
 def untrained_areas(model: Any, dataset: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
     """Area of each turn (J,) by the cosine of the encoder before training, which the model still must be.
 
-    `FROZEN` reads as much of talk and item text as the encoder can, `FROZEN_ALIKE` what the configuration leaves of them.
+    `FROZEN` reads the last 560 characters of a talk and at most the last 128 tokens of it and of an item's text; `FROZEN_ALIKE`
+    reads of both what the model reads: the last words of a talk, and the beginning of an item's text.
     """
     talks = [as_talk([turn.talk]) for turn in turns]
     judged = sorted({item for turn in turns for item in (*turn.liked, *turn.disliked)})
+    texts = dataset.item_table["text"].iloc[[item + 1 for item in judged]].tolist()
     whole = Encoder.load(model.options["encoder"], revision=model.options["encoder_revision"]).to(model.device).eval()
+    known = {FROZEN: (whole, whole.embed(texts)), FROZEN_ALIKE: (model.encoder, model.scorer.item_text[judged].cpu())}
     found = {}
-    for method, encoder in ((FROZEN, whole), (FROZEN_ALIKE, model.encoder)):
-        items = encoder.embed(dataset.item_table["text"].iloc[[item + 1 for item in judged]].tolist())
+    for method, (encoder, items) in known.items():
         scores = torch.zeros(len(turns), model.scorer.shape.n_items)
         scores[:, judged] = encoder.embed(talks) @ items.T
         found[method] = liked_over_disliked(scores, turns).tolist()

@@ -12,6 +12,9 @@ from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.evaluation import judgements
 from recbole_llmfb.evaluation.conversation_table import measures, table, write_report
 from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OURS, OVER_EVERYTHING, run_folds
+from recbole_llmfb.training.judged import judged_turns
+from recbole_llmfb.training.quick_start import prepare
+from recbole_llmfb.training.run_log import close_log
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))  # the small dialogues are written there
 from talks import NAME, judge_talks, talk_settings, write_talks  # type: ignore[import-not-found]  # noqa: E402
@@ -77,6 +80,22 @@ def test_a_fold_of_judged_dialogues_has_the_area_of_every_turn(tmp_path: Path, m
     assert turns == len(record["dialogue"]) > 0 and "## Liked over disliked" in text
     assert {method: len(areas) for method, areas in record["judged"]["areas"].items()} == dict.fromkeys(judgements.METHODS, turns)
     assert np.mean(record["judged"]["areas"][judgements.OURS]) > 0.9  # a dislike is of the other kind of film
+
+
+def test_the_frozen_cosine_is_given_the_beginning_of_an_item_s_text_as_the_model_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a film is about stands first in its text, and both are cut: its end says nothing of it."""
+    monkeypatch.chdir(tmp_path)
+    folder = write_talks(tmp_path / "data")
+    judge_talks(folder)
+    settings = talk_settings(folder, tmp_path, ITEM_TEXT_FIELDS=["about", "title"], encoder_max_tokens=5)
+    experiment = prepare("LLMFB", NAME, None, settings)
+    turns = [turn for turn in judged_turns(experiment.dataset, experiment.test_data._dataset) if not turn.history]
+    areas = judgements.untrained_areas(experiment.model, experiment.dataset, turns)
+    assert areas[judgements.FROZEN_ALIKE] == areas[judgements.FROZEN] == [1.0] * len(turns) != []
+    experiment.trainer.tensorboard.close()
+    close_log()
 
 
 def test_a_configuration_without_dialogue_folds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
