@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_llmfb.evaluation import judgements
-from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OURS, OVER_EVERYTHING, run_folds
+from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OVER_EVERYTHING, run_folds
 from recbole_llmfb.evaluation.intervals import difference, mean, ratio
+from recbole_llmfb.evaluation.methods import OURS
+from recbole_llmfb.training.config_files import read_config
 
 MEASURES = ("R@1", "R@5", "R@10", "R@20", "R@50", "NDCG@10", "MRR")
 _COMPARED = "R@10"
+_FOR_AREAS = (
+    f"Those of {OURS} as a whole are chosen there for liked items to stand above disliked ones (the area under the ROC curve),",
+    "all others for the place of what is recommended next.",
+)
 
 
 def measures(ranks: Sequence[int]) -> dict[str, NDArray[np.float64]]:
@@ -32,16 +38,18 @@ def write_report(
     """
     name = Path(config).stem
     records = run_folds(config, folder / f"{name}.runs.jsonl", folds=folds, config_dict=config_dict)
-    text = table(records, title=f"Conversations: {name}", command=f"recbole-llmfb conversations {config}")
+    note = str((read_config(config) | dict(config_dict or {})).get("note") or "")
+    text = table(records, title=f"Conversations: {name}", command=f"recbole-llmfb conversations {config}", note=note)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     return text
 
 
-def table(records: Sequence[Mapping[str, Any]], *, title: str, command: str) -> str:
-    """The report. records: as `run_folds` gives them. command: that made them."""
+def table(records: Sequence[Mapping[str, Any]], *, title: str, command: str, note: str = "") -> str:
+    """The report. records: as `run_folds` gives them. command: that made them. note: what else a reader must know."""
     sources = sorted({source for record in records for source in record["source"]})
     folds = ", ".join(str(record["fold"]) for record in records)
     minutes = max(record["seconds"] for record in records) / 60
+    judged = judgements.report(records)
     lines = [
         f"# {title}",
         "",
@@ -50,10 +58,11 @@ def table(records: Sequence[Mapping[str, Any]], *, title: str, command: str) -> 
         f"Next recommended item in dialogues that training never met. Folds {folds}, split by dialogue; all items of the",
         "source are ranked but those mentioned before, and an item that was mentioned before is no target. Intervals are 95 %",
         "bootstrap, dialogues drawn. Weights of every method, of its popularity too, are chosen on validation dialogues.",
+        *(_FOR_AREAS if judged else ()),
         f"Training took {minutes:.0f} minutes for the slowest fold.",
     ]
-    if judged := judgements.report(records):
-        lines += ["", *judged]
+    for part in (note.splitlines(), judged):
+        lines += ["", *part] if part else []
     for source in sources:
         lines += ["", *_of_source(records, source)]
     return "\n".join(lines) + "\n"
@@ -83,4 +92,6 @@ def _of_source(records: Sequence[Mapping[str, Any]], source: str) -> list[str]:
         other = values[method][_COMPARED]
         ratios = ratio(ours, other, groups=dialogues) if other.any() else "-"
         lines.append(f"| {method} | {difference(ours, other, groups=dialogues)} | {ratios} |")
+    if better := [method for method in METHODS[1:] if values[method][_COMPARED].mean() > ours.mean()]:
+        lines += ["", f"{_COMPARED} of {OURS} is below that of: {'; '.join(better)}."]
     return lines

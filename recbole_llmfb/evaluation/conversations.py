@@ -18,6 +18,7 @@ from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.evaluation import judgements
+from recbole_llmfb.evaluation.methods import COLLABORATIVE_ALONE, OURS, POPULARITY, TEXT_ALONE
 from recbole_llmfb.ranking.collaborative import standardize
 from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.config import build_config
@@ -26,10 +27,8 @@ from recbole_llmfb.training.judged import JudgedTurn, judged_turns
 from recbole_llmfb.training.quick_start import Experiment, fit_and_test, prepare
 from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, unranked
 
-OURS = "LLMFB"
-_TEXT_ALONE, _COLLABORATIVE_ALONE = "LLMFB, text alone", "LLMFB, collaborative alone"
-_FROZEN, _POPULARITY = "frozen encoder + log-popularity", "popularity"
-METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, _FROZEN, _POPULARITY)
+_FROZEN = "frozen encoder + log-popularity"
+METHODS = (OURS, TEXT_ALONE, COLLABORATIVE_ALONE, _FROZEN, POPULARITY)
 OVER_EVERYTHING = "LLMFB, all sources ranked together"
 AS_SERVED = "LLMFB, titles in the talk hidden as `rank` hides them"
 _BIASES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -106,9 +105,9 @@ def judge(experiment: Experiment, untrained: Untrained) -> dict[str, Any]:
     )
     learned = model.scorer.bias().detach().cpu() * model.scorer.mix[4].cpu()
     valid_counted, test_counted = (_popularity(model.talks.conversations, part.cases) for part in (valid, test))
-    ranks: dict[str, list[int]] = {OURS: _whole(test.ranks(OURS, 0.0 * learned))}
+    ranks: dict[str, list[int]] = {OURS: _whole(test.ranks(OURS))}
     for method in METHODS[1:]:
-        chosen, judged = (learned, learned) if method == _TEXT_ALONE else (valid_counted, test_counted)
+        chosen, judged = (learned, learned) if method == TEXT_ALONE else (valid_counted, test_counted)
         weight = max(_BIASES, key=lambda weight: valid.gain(method, weight * chosen))  # noqa: B023 (called at once)
         ranks[method] = _whole(test.ranks(method, weight * judged))
     everything = histories_of(test.cases, len(learned)) > 0
@@ -167,14 +166,14 @@ class _Ready:
                 named.index_add_(0, start + wishes.row, wishes.items)
             parts = scorer.parts(histories, wishes and wishes.to(model.device))
             found[OURS].append(parts.score.cpu())
-            found[_TEXT_ALONE].append(parts.feedback.cpu())
-            found[_COLLABORATIVE_ALONE].append((parts.collaborative + parts.text).cpu())
+            found[TEXT_ALONE].append(parts.feedback.cpu())
+            found[COLLABORATIVE_ALONE].append((parts.collaborative + parts.text).cpu())
         scores = {method: torch.cat(chunks) for method, chunks in found.items()}
         targets = torch.tensor([case.target for case in cases])
-        scores |= {_FROZEN: alike, _POPULARITY: torch.zeros_like(alike)}
+        scores |= {_FROZEN: alike, POPULARITY: torch.zeros_like(alike)}
         return cls(cases, targets, unranked(cases, catalogues), scores, heard, named > 0)
 
-    def ranks(self, method: str, bias: Tensor) -> Tensor:
+    def ranks(self, method: str, bias: Tensor | float = 0.0) -> Tensor:
         return ranks_of(self.scores[method] + bias, self.targets, self.hidden)
 
     def gain(self, method: str, bias: Tensor) -> float:

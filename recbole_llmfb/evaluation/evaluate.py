@@ -18,9 +18,10 @@ from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.evaluation import probes
 from recbole_llmfb.evaluation.heldout import HeldOut, Part, rebuild
+from recbole_llmfb.evaluation.methods import OURS
 from recbole_llmfb.evaluation.protocol import Partner, cast_roles, comparisons, performances, play
 from recbole_llmfb.evaluation.ranking import QuietRanker, rank_users
-from recbole_llmfb.evaluation.report import OURS, Critics, Report, Speed
+from recbole_llmfb.evaluation.report import Critics, Report, Speed
 from recbole_llmfb.evaluation.rivals import frozen_cosine, keyword_filter, oracle_filter, paging, remembered
 from recbole_llmfb.evaluation.speed import measure
 from recbole_llmfb.ranking.fusion import Scorer

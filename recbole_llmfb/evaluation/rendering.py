@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from recbole_llmfb.evaluation.report import ALL, OURS, Comparison, Critics, Negation, Neutral, Performance, Report, Speed
+from recbole_llmfb.evaluation.methods import OURS
+from recbole_llmfb.evaluation.report import ALL, Comparison, Critics, Negation, Neutral, Performance, Report, Speed
 
 
 def markdown(report: Report) -> str:

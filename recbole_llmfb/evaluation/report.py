@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.evaluation import intervals
 from recbole_llmfb.evaluation.intervals import Estimate
+from recbole_llmfb.evaluation.methods import OURS
 
 ALL = "all"
-OURS = "LLMFB"
 
 
 class _Frozen(BaseModel):

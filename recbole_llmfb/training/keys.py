@@ -13,7 +13,7 @@ from recbole_llmfb.text.encoder import BACKENDS
 from recbole_llmfb.training.compat import plain
 
 # Read by RecBole or by us, and declared in no property file.
-_UNDECLARED = frozenset("model dataset config_files nproc world_size offset ip port local_rank tune".split())
+_UNDECLARED = frozenset("model dataset config_files nproc world_size offset ip port local_rank tune note".split())
 _INSIDE = {
     "eval_args": frozenset("split order group_by mode".split()),
     "train_neg_sample_args": frozenset("distribution sample_num alpha dynamic candidate_num".split()),

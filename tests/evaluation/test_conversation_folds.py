@@ -11,7 +11,8 @@ import yaml
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.evaluation import judgements
 from recbole_llmfb.evaluation.conversation_table import measures, table, write_report
-from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OURS, OVER_EVERYTHING, run_folds
+from recbole_llmfb.evaluation.conversations import AS_SERVED, METHODS, OVER_EVERYTHING, run_folds
+from recbole_llmfb.evaluation.methods import OURS
 from recbole_llmfb.training.judged import judged_turns
 from recbole_llmfb.training.quick_start import prepare
 from recbole_llmfb.training.run_log import close_log
@@ -40,6 +41,16 @@ def test_the_table_has_a_part_for_each_source_and_draws_dialogues() -> None:
     assert "## a: 2 recommendations in 1 dialogues" in text and "## b: 1 recommendations in 1 dialogues" in text
     assert f"| {OURS} | 1.000 [1.000, 1.000]" in text.partition("## b")[0]
     assert "| popularity | 1.000 [1.000, 1.000] | - |" in text.partition("## b")[0]
+    assert "is below" not in text and "ROC" not in text
+
+
+def test_the_table_says_what_is_better_what_weights_are_chosen_for_and_what_its_configuration_notes() -> None:
+    ranks = {method: [20] for method in (*METHODS, AS_SERVED, OVER_EVERYTHING)} | {METHODS[1]: [1], METHODS[3]: [9]}
+    areas = {method: [0.5] for method in judgements.METHODS}
+    record = {"fold": 0, "seconds": 60, "source": ["a"], "dialogue": ["x"], "ranks": ranks}
+    told = table([record | {"judged": {"dialogue": ["x"], "areas": areas}}], title="T", command="c", note="Mind\nthis.")
+    assert f"R@10 of {OURS} is below that of: {METHODS[1]}; {METHODS[3]}.\n" in told
+    assert "for the place of what is recommended next.\n" in told and "\n\nMind\nthis.\n\n## Liked over disliked" in told
 
 
 def test_a_fold_is_trained_judged_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,13 +69,16 @@ def test_a_fold_is_trained_judged_and_not_run_again(tmp_path: Path, monkeypatch:
 
 
 def test_judged_turns_are_told_of_where_there_are_some() -> None:
-    areas = {method: [0.5, 0.5, 1.0] for method in judgements.METHODS} | {judgements.OURS: [1.0, 0.5, 1.0]}
+    areas = {method: [0.5, 0.5, 1.0] for method in judgements.METHODS} | {OURS: [1.0, 0.5, 1.0]}
     records = [{"fold": 0, "judged": {"dialogue": ["x", "x", "y"], "areas": areas}}, {"fold": 1}]
     lines = judgements.report(records)
     assert lines[0] == "## Liked over disliked: 3 turns with both, of 2 dialogues"
-    assert any(line.startswith(f"| {judgements.OURS} | .833 [") for line in lines)
+    assert any(line.startswith(f"| {OURS} | .833 [") for line in lines)
     assert any(line.startswith(f"| {judgements.FROZEN} | .667 [") and "| .167 [" in line for line in lines)
-    assert lines[-1] == "| 0 | 3 | .833 | .667 | .667 |" and any("Not all of it is held out" in line for line in lines)
+    assert lines[-1] == "| 0 | 3 | .833 | .667 | .667 |"
+    assert any(
+        line.startswith(f"Like for like, *{judgements.FROZEN_ALIKE}* has .667 [") and "is .167 [" in line for line in lines
+    )
     assert judgements.report([{}]) == []
 
 
@@ -79,7 +93,7 @@ def test_a_fold_of_judged_dialogues_has_the_area_of_every_turn(tmp_path: Path, m
     turns = len(record["judged"]["dialogue"])
     assert turns == len(record["dialogue"]) > 0 and "## Liked over disliked" in text
     assert {method: len(areas) for method, areas in record["judged"]["areas"].items()} == dict.fromkeys(judgements.METHODS, turns)
-    assert np.mean(record["judged"]["areas"][judgements.OURS]) > 0.9  # a dislike is of the other kind of film
+    assert np.mean(record["judged"]["areas"][OURS]) > 0.9  # a dislike is of the other kind of film
 
 
 def test_the_frozen_cosine_is_given_the_beginning_of_an_item_s_text_as_the_model_is(
