@@ -9,9 +9,10 @@ import pytest
 import torch
 from talks import DIALOGUES, NAME, WORDS, judge_talks, talk_settings, write_talks  # type: ignore[import-not-found]
 
+from recbole_llmfb.training.config import build_config
 from recbole_llmfb.training.judged import JudgedTurn, judged_turns, liked_over_disliked
 from recbole_llmfb.training.judged_mixing import START, choose_weights
-from recbole_llmfb.training.quick_start import Experiment, prepare
+from recbole_llmfb.training.quick_start import Experiment, load_dataset, prepare
 from recbole_llmfb.training.run_log import close_log
 
 
@@ -67,6 +68,40 @@ def test_every_dialogue_is_judged_in_one_part(ready: Callable[..., Experiment]) 
     assert sum(map(len, users)) == len(set().union(*users)) == DIALOGUES
 
 
+# No leak, and its twin
+
+
+def rated_later(folder: Path, dialogue: int, film: int, turn: int) -> Path:
+    """One more liked film in a turn of a dialogue; returns the folder."""
+    file = folder / NAME / f"{NAME}.feedback"
+    row = f"extra\ttalk:{dialogue}\t{86_400 * (dialogue + 1) + turn}\t\tfilm{film}\t5\n"
+    file.write_text(file.read_text(encoding="utf-8") + row, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("turn", "known"), [(1, True), (2, False), (3, False)])
+def test_a_rating_counts_for_later_turns_and_for_no_turn_before_it(tmp_path: Path, turn: int, known: bool) -> None:
+    """What a dialogue likes in turn 1 is known when turn 2 is judged; what it likes from turn 2 on is not."""
+    plain = write_talks(tmp_path / "plain")
+    judge_talks(plain)
+    told = write_talks(tmp_path / "told")
+    judge_talks(told)
+    rated_later(told, dialogue=0, film=9, turn=turn)
+    before, after = (judged_in(folder, tmp_path, user="talk:0") for folder in (plain, told))
+    first = before[0]
+    assert (after[0].talk, after[0].disliked) == (first.talk, first.disliked)
+    assert len(after[0].history) - len(first.history) == known
+    assert len(after[1].history) - len(before[1].history) == 1  # and all of them when turn 4 is
+
+
+def judged_in(folder: Path, work: Path, user: str) -> list[JudgedTurn]:
+    """The judged turns of one dialogue."""
+    dataset = load_dataset(build_config("LLMFB", NAME, None, talk_settings(folder, work)))
+    dataset.build()
+    number = dataset.token2id(dataset.uid_field, user)
+    return [turn for turn in judged_turns(dataset, dataset) if turn.user == number]
+
+
 # The area
 
 
@@ -91,6 +126,18 @@ def test_a_weight_moves_for_what_is_clearly_better() -> None:
     chosen = choose_weights(parts, turns_of(200))
     assert chosen["bias"] > START["bias"] and chosen["text"] < START["text"]
     assert {name: chosen[name] for name in ("linear", "wanted", "talk")} == {n: START[n] for n in ("linear", "wanted", "talk")}
+
+
+@pytest.mark.parametrize(("better", "worse", "moves"), [(13, 7, True), (12, 9, False), (7, 13, False)])
+def test_a_weight_moves_only_for_more_than_one_standard_error(better: int, worse: int, moves: bool) -> None:
+    """Of 100 turns, twice the weight of popularity puts some right that were wrong, and some wrong that were right: on the mean
+    6 of 100, where the standard error is 4.4, or 3, where it is 4.5."""
+    talk, bias = torch.zeros(100, 2), torch.zeros(100, 2)
+    talk[:better, 1], bias[:better, 0] = 0.5, 1.0
+    talk[better : better + worse, 0], bias[better : better + worse, 1] = 0.5, 1.0
+    parts = dict.fromkeys(START, torch.zeros(100, 2)) | {"talk": talk, "bias": bias}
+    chosen = choose_weights(parts, [JudgedTurn(number, "", (), (0,), (1,)) for number in range(100)])
+    assert chosen == START | ({"bias": 2 * START["bias"]} if moves else {})
 
 
 def test_weights_stay_where_nothing_tells() -> None:

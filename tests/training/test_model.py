@@ -199,6 +199,22 @@ def test_a_rating_before_the_cut_off_counts_in_evaluation_as_it_does_in_service(
         assert one.score == pytest.approx(told[dataset.token2id(dataset.iid_field, one.item) - 1].item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("taken", ["rating", "item"])
+def test_a_rating_from_the_cut_off_on_changes_no_score_and_the_same_before_it_does(
+    settings: Settings, tmp_path: Path, taken: str
+) -> None:
+    """No leak of stars, and its twin: as a wish about the item, and as one more item of the history."""
+    changes = {"feedback_taken": [taken], "ITEM_TEXT_FROM_FEEDBACK": None}
+    untold = reviewed(tmp_path / "untold", settings, ["f\tu1\t999999000\t\ti1\t3"], **changes)
+    dataset = untold.dataset
+    user, item = dataset.token2id(dataset.uid_field, "u0"), dataset.token2id(dataset.iid_field, "i1")
+    assert not untold.model.histories[user, item - 1]
+    cut = int(dataset.cutoff_us(untold.test_data._dataset)[user]) // 10**6
+    for time, changed in ((cut, False), (cut - 1, True)):
+        told = reviewed(tmp_path / str(time), settings, [f"f\tu0\t{time}\t\ti1\t5"], **changes)
+        assert torch.equal(scores(told, "u0"), scores(untold, "u0")) is not changed
+
+
 def test_words_say_nothing_where_nobody_taught_their_reading(settings: Settings, tmp_path: Path) -> None:
     experiment = reviewed(tmp_path, settings, ["f\tu0\t999999000\tlouder strings please\ti3\t5"], feedback_taken=["text"])
     experiment.trainer.evaluate(experiment.test_data, load_best_model=False)
