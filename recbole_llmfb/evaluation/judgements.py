@@ -13,7 +13,7 @@ from recbole_llmfb.evaluation.methods import COLLABORATIVE_ALONE, OURS, POPULARI
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.talk import REMEMBERED, as_talk
 from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
-from recbole_llmfb.training.judged_mixing import heard
+from recbole_llmfb.training.talk_mixing import heard
 
 FROZEN = "frozen encoder, cosine of talk and item text"
 FROZEN_ALIKE = "frozen encoder, cosine of what LLMFB reads of both"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recbole_llmfb.ranking.collaborative import co_mention, shrunk
 from recbole_llmfb.text.talk import as_talk
+from recbole_llmfb.training.judged import JudgedTurn
 
 RECOMMENDER = "recommender"
 _UNSEEN = 1.0  # recommendations that an item begins with
@@ -162,8 +163,8 @@ class Conversations:
         return mask
 
 
-def histories_of(cases: Sequence[Case], n_items: int) -> Tensor:
-    """(Q, I), 1 for the movies that were mentioned before."""
+def histories_of(cases: Sequence[Case | JudgedTurn], n_items: int) -> Tensor:
+    """(Q, I), 1 for the history of each."""
     histories = torch.zeros(len(cases), n_items)
     for position, case in enumerate(cases):
         histories[position, list(case.history)] = 1

@@ -16,25 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recbole_llmfb.ranking.fusion import Scorer
-from recbole_llmfb.ranking.preference import Wishes
 from recbole_llmfb.training.judged import JudgedTurn, liked_over_disliked
-from recbole_llmfb.training.talk_mixing import TalkReader, parts_of
+from recbole_llmfb.training.talk_mixing import heard, parts_of, set_weights
 
 JUDGED_AUC = "judged_auc"
-START = {"linear": 0.3, "autoencoder": 0.0, "text": 0.1, "bias": 0.4, "talk": 1.0, "wanted": 1.0, "unwanted": 1.0}
+START = {"linear": 0.3, "text": 0.1, "bias": 0.4, "talk": 1.0, "wanted": 1.0, "unwanted": 1.0}
 _FACTORS = (0.0, 0.25, 0.5, 2.0, 4.0)
 _MOVED = ("linear", "text", "bias", "wanted")  # against the talk, whose weight is the unit
-
-
-def heard(model: Any, turns: Sequence[JudgedTurn]) -> tuple[Tensor, Wishes | None]:
-    """Histories (J, I) and wishes of turns, as `Recommender.rank` has them, on the model's device."""
-    n_items = model.scorer.shape.n_items
-    histories = torch.zeros(len(turns), n_items)
-    for place, turn in enumerate(turns):
-        histories[place, list(turn.history)] = 1
-    wishes = TalkReader(model.reader).wishes([turn.talk for turn in turns], n_items)
-    return histories.to(model.device), wishes and wishes.to(model.device)
 
 
 @torch.no_grad()
@@ -42,7 +30,7 @@ def tune_judged(model: Any, turns: Sequence[JudgedTurn]) -> float:
     """Set `mix`, `feedback_scale` and `talk_scale` of the model's scorer; return the mean area of turns (J,), J above zero."""
     parts = {name: part.cpu() for name, part in parts_of(model.scorer, *heard(model, turns)).items()}
     weights = choose_weights(parts, turns)
-    _set_weights(model.scorer, weights)
+    set_weights(model.scorer, weights)
     return float(_areas(parts, weights, turns).mean())
 
 
@@ -61,11 +49,3 @@ def choose_weights(parts: Mapping[str, Tensor], turns: Sequence[JudgedTurn]) -> 
 
 def _areas(parts: Mapping[str, Tensor], weights: Mapping[str, float], turns: Sequence[JudgedTurn]) -> NDArray[np.float64]:
     return liked_over_disliked(torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(dim=0), turns)
-
-
-def _set_weights(scorer: Scorer, weights: Mapping[str, float]) -> None:
-    scorer.mix.copy_(
-        torch.tensor([weights["linear"], 0.0, weights["autoencoder"], weights["text"], weights["bias"]], device=scorer.mix.device)
-    )
-    scorer.feedback_scale.copy_(torch.tensor([weights["wanted"], weights["unwanted"]]))
-    scorer.talk_scale.fill_(weights["talk"])

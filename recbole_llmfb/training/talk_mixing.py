@@ -15,6 +15,7 @@ from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import Reader, Utterance
 from recbole_llmfb.text.talk import as_talk, last_words
 from recbole_llmfb.training.conversations import Case, histories_of
+from recbole_llmfb.training.judged import JudgedTurn
 
 TALK_GAIN = "talk_gain"
 CASES = 600  # more of them are sampled: reading a talk costs as much as its clauses
@@ -68,6 +69,13 @@ class _Clauses:
         return torch.stack(vectors).to(self.encoder.device) if vectors else torch.zeros(0, self.encoder.width)
 
 
+def heard(model: Any, cases: Sequence[Case | JudgedTurn]) -> tuple[Tensor, Wishes | None]:
+    """Histories (Q, I) and wishes of cases, as `Recommender.rank` has them, on the model's device."""
+    n_items, device = model.scorer.shape.n_items, model.device
+    wishes = TalkReader(model.reader).wishes([case.talk for case in cases], n_items)
+    return histories_of(cases, n_items).to(device), wishes and wishes.to(device)
+
+
 @torch.no_grad()
 def parts_of(scorer: Scorer, histories: Tensor, wishes: Wishes | None) -> dict[str, Tensor]:
     """What the tuned weights multiply, each (Q, I): see `_GRIDS`."""
@@ -100,14 +108,11 @@ class _Stand:
         chosen = list(cases)
         if len(chosen) > CASES:
             chosen = [chosen[place] for place in np.random.default_rng(0).permutation(len(chosen))[:CASES]]
-        n_items, device = model.scorer.shape.n_items, model.device
-        wishes = TalkReader(model.reader).wishes([case.talk for case in chosen], n_items)
         return cls(
-            histories_of(chosen, n_items).to(device),
-            wishes and wishes.to(device),
-            torch.tensor([case.target for case in chosen], device=device),
-            unranked(chosen, model.talks.conversations.catalogues).to(device),
-            source_weights([case.source for case in chosen]).to(device),
+            *heard(model, chosen),
+            torch.tensor([case.target for case in chosen], device=model.device),
+            unranked(chosen, model.talks.conversations.catalogues).to(model.device),
+            source_weights([case.source for case in chosen]).to(model.device),
         )
 
     def ranks(self, scores: Tensor) -> Tensor:
@@ -146,10 +151,15 @@ def tune_talk(model: Any, cases: Sequence[Case]) -> None:
                     best, reached = best | {name: value}, tried
         if reached == before:
             break
-    linear, bias = (best[name] * learned[name] for name in ("linear", "bias"))
-    scorer.mix.copy_(torch.tensor([linear, 0.0, best["autoencoder"], best["text"], bias]))
-    scorer.feedback_scale.copy_(torch.tensor([best["wanted"], best["unwanted"]]))
-    scorer.talk_scale.fill_(best["talk"])
+    set_weights(scorer, best | {name: best[name] * learned[name] for name in _LEARNED})
+
+
+def set_weights(scorer: Scorer, weights: Mapping[str, float]) -> None:
+    """Set `mix`, `feedback_scale` and `talk_scale` to the weights of the parts of `parts_of`; one that is not named has none."""
+    mix = [weights.get(name, 0.0) for name in ("linear", "factor", "autoencoder", "text", "bias")]
+    scorer.mix.copy_(torch.tensor(mix))
+    scorer.feedback_scale.copy_(torch.tensor([weights["wanted"], weights["unwanted"]]))
+    scorer.talk_scale.fill_(weights["talk"])
 
 
 @torch.no_grad()
