@@ -143,26 +143,26 @@ class Scorer(nn.Module):
         The forms of low rank need no score of any other item: mean and spread over the catalogue follow from the moments of the
         items. Returns (J, K) each, for J rows and K shown.
         """
+        device = self.mix.device
         left = [[item for item in history if item != row] for row in rows]
-        columns = torch.tensor(shown, device=self.mix.device)
-        collaborative = torch.zeros(len(rows), len(shown), device=self.mix.device)
+        columns = torch.tensor(shown, device=device)
+        linear = factor = autoencoder = torch.zeros(len(rows), len(shown), device=device)
         if self.shape.linear or self.autoencoder is not None:
-            had = torch.tensor(history, device=self.mix.device)
-            whole = torch.zeros(1, self.shape.n_items, device=self.mix.device).index_fill_(1, had, 1.0)
-            taken = torch.tensor(rows, dtype=torch.long, device=self.mix.device)
+            whole = torch.zeros(1, self.shape.n_items, device=device).index_fill_(1, torch.tensor(history, device=device), 1.0)
+            taken = torch.tensor(rows, dtype=torch.long, device=device)
             histories = whole.repeat(len(rows), 1).scatter_(1, taken[:, None], 0.0)
             if self.shape.linear:
-                collaborative += self.mix[0] * self.evidence(whole @ self.linear - self.linear[taken], histories)[:, columns]
-            if self.autoencoder is not None:
-                known = histories.any(dim=1, keepdim=True)
-                collaborative += self.mix[2] * (standardize(self.autoencoder(histories)) * known)[:, columns]
+                linear = self.evidence(whole @ self.linear - self.linear[taken], histories)[:, columns]
+            autoencoder = self._rebuilt(histories)[:, columns]
         if self.shape.n_factors:
             moments = self.moments("factors")
             users = fold_users(left, self.factors, ridge=self.factor_ridge, gram=moments.gram)
-            collaborative += self.mix[1] * moments.standardized(users, self.factors[columns])
+            factor = moments.standardized(users, self.factors[columns])
         vectors = self.item_vectors()
         means = torch.stack([vectors[of_history].sum(dim=0) / max(1, len(of_history)) for of_history in left])
-        return collaborative, self.mix[3] * self.moments("vectors").standardized(means, vectors[columns])
+        return self._mixed(linear, factor, autoencoder), self.mix[3] * self.moments("vectors").standardized(
+            means, vectors[columns]
+        )
 
     def moments(self, of: str) -> "Moments":
         """Of the items' `factors` or `vectors`; computed once where the scorer is frozen."""
@@ -172,11 +172,9 @@ class Scorer(nn.Module):
         """Standardized scores of the linear, factor and autoencoder forms, each (B, I), zero for an empty history, and for a form
         that the scorer does not have."""
         nothing = torch.zeros_like(histories)
-        known = histories.any(dim=1, keepdim=True)
         linear = self.evidence(histories @ self.linear, histories) if self.shape.linear else nothing
         factor = self._folded(histories) if self.shape.n_factors else nothing
-        autoencoder = nothing if self.autoencoder is None else standardize(self.autoencoder(histories)) * known
-        return linear, factor, autoencoder
+        return linear, factor, self._rebuilt(histories)
 
     def evidence(self, linear: Tensor, histories: Tensor) -> Tensor:
         """What `histories @ self.linear` (B, I) says. In dialogues, with their short histories, weak evidence stays weak."""
@@ -186,8 +184,16 @@ class Scorer(nn.Module):
         gram = self.moments("factors").gram
         return standardize(fold_in(histories, self.factors, ridge=self.factor_ridge, gram=gram))
 
+    def _rebuilt(self, histories: Tensor) -> Tensor:
+        """Standardized scores by the autoencoder, (B, I); zero for an empty history, of which it would say what is popular."""
+        if self.autoencoder is None:
+            return torch.zeros_like(histories)
+        return standardize(self.autoencoder(histories)) * histories.any(dim=1, keepdim=True)
+
     def collaborative(self, histories: Tensor) -> Tensor:
-        linear, factor, autoencoder = self.collaborative_forms(histories)
+        return self._mixed(*self.collaborative_forms(histories))
+
+    def _mixed(self, linear: Tensor, factor: Tensor, autoencoder: Tensor) -> Tensor:
         return self.mix[0] * linear + self.mix[1] * factor + self.mix[2] * autoencoder
 
     def co_chosen(self, had: Tensor, rows: Tensor) -> Tensor:

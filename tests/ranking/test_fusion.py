@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
+from recbole_llmfb.errors import UsageError
 from recbole_llmfb.ranking.collaborative import Moments, fold_in, standardize
 from recbole_llmfb.ranking.fusion import Parts, Scorer, Shape
 from recbole_llmfb.ranking.preference import Wish, Wishes, stack
@@ -165,6 +166,11 @@ def test_scorer_of_a_large_catalogue_has_nothing_dense_and_scores_as_one_that_ha
     rows = histories[0].nonzero()[:, 0].tolist()
     for part, expected in zip(lean.without_each(rows, rows, [2, 0]), whole.without_each(rows, rows, [2, 0]), strict=True):
         torch.testing.assert_close(part, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_scorer_that_hears_whole_talks_keeps_its_text() -> None:
+    with pytest.raises(UsageError, match="needs its items' text"):
+        Scorer(Shape(ITEMS, 2, WIDTH, rank=3, hidden=0, talk=1)).projected()
 
 
 def test_moments_give_the_mean_and_the_spread_over_the_catalogue() -> None:
