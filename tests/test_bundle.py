@@ -10,7 +10,7 @@ import torch
 from conftest import ATTRIBUTES, STONES, histories, stones, write
 
 from recbole_llmfb import files as whole_files
-from recbole_llmfb.bundle import Histories, load_bundle, promote
+from recbole_llmfb.bundle import Histories, derive_bundle, load_bundle, promote
 from recbole_llmfb.errors import BundleError, UsageError
 
 
@@ -61,6 +61,23 @@ def test_root_leads_to_its_champion(tmp_path: Path, tiny_parts: dict[str, object
     promote(tmp_path, first.name)
     assert load_bundle(tmp_path).version == first.name
     assert {path.name for path in tmp_path.iterdir()} == {first.name, second.name, third.name, "champion"}
+
+
+def test_successor_of_what_is_not_served_is_not_served_either(tmp_path: Path, tiny_parts: dict[str, object]) -> None:
+    """It has its parent's files and one more, and says what differs."""
+    older, champion = write(tmp_path, **tiny_parts), write(tmp_path, **tiny_parts)
+    more = tmp_path / "more.txt"
+    more.write_text("one", encoding="utf-8")
+    parent = load_bundle(older)
+    derived = load_bundle(derive_bundle(parent, {"encoder/more.txt": more}, configuration={"a": 1}, metrics={"b": 2.0}))
+    assert load_bundle(tmp_path).version == champion.name
+    assert derived.manifest.parent == older.name
+    assert derived.manifest.files.keys() - parent.manifest.files.keys() == {"encoder/more.txt"}
+    assert derived.manifest.configuration == parent.manifest.configuration | {"a": 1}
+    assert derived.manifest.metrics == parent.manifest.metrics | {"b": 2.0}
+    promote(tmp_path, derived.version)
+    last = derive_bundle(derived, {}, configuration={}, metrics={})
+    assert load_bundle(tmp_path).version == last.name
 
 
 def test_a_version_is_written_once(tmp_path: Path, tiny_parts: dict[str, object]) -> None:

@@ -152,9 +152,16 @@ class Encoder(nn.Module):
         return vectors[torch.tensor([place[text] for text in texts], dtype=torch.long)]
 
     def fingerprint(self) -> str:
-        """SHA-256 over names and values of all weights; vectors cached under another fingerprint are stale."""
+        """SHA-256 over names and values of all weights; vectors cached under another fingerprint are stale.
+
+        Raises:
+            UsageError: a network in ONNX, whose weights are a file; `Bundle.encoder_fingerprint` knows it.
+        """
+        weights = self.model.state_dict()
+        if not weights:
+            raise UsageError("an encoder in ONNX has its weights in a file: take the SHA-256 of that")
         digest = hashlib.sha256()
-        for name, value in sorted(self.model.state_dict().items()):
+        for name, value in sorted(weights.items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

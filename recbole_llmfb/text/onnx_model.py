@@ -1,6 +1,5 @@
-"""An encoder's network in ONNX Runtime: the vectors of torch, or nearly so in 8 bits, for a third of the time on a CPU."""
+"""An encoder's network in ONNX Runtime: the vectors of torch, or nearly so in 8 bits."""
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,9 +26,7 @@ class OnnxModel(nn.Module):
         """Raises EncoderError for a file that ONNX Runtime cannot run."""
         super().__init__()
         self.config = config
-        content = path.read_bytes()
-        self._digest = hashlib.sha256(content).digest()
-        self._run = _session(path, content)
+        self._run = _session(path)
         self._threads = ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="encoder")
         self.eval()
 
@@ -43,12 +40,8 @@ class OnnxModel(nn.Module):
             hidden[row, of_text] = of_tokens[0]
         return BaseModelOutput(last_hidden_state=hidden)
 
-    def get_extra_state(self) -> Tensor:
-        """SHA-256 of the file, (32,): the fingerprint of an encoder is one of its state."""
-        return torch.tensor(list(self._digest), dtype=torch.uint8)
 
-
-def _session(path: Path, content: bytes) -> Callable[[Tensor], Tensor]:
+def _session(path: Path) -> Callable[[Tensor], Tensor]:
     """A function from ids (1, T) to hidden vectors (1, T, D). One thread runs a text: two gain nothing on one so short."""
     import onnxruntime  # type: ignore[import-untyped]
 
@@ -57,7 +50,7 @@ def _session(path: Path, content: bytes) -> Callable[[Tensor], Tensor]:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a server's other threads need the core
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         found = {one.name for one in session.get_inputs()}, {one.name for one in session.get_outputs()}
     except Exception as error:  # ONNX Runtime has one class for each status, and no common one
         raise EncoderError(path, str(error).splitlines()[0], remedy="export it again") from error

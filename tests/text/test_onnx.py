@@ -4,9 +4,11 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import BertModel
 
 from recbole_llmfb.errors import EncoderError, MissingExtraError, UsageError
 from recbole_llmfb.text.encoder import ONNX_FILES, Backend, Encoder
@@ -64,10 +66,40 @@ def test_vector_depends_neither_on_company_nor_on_padding(folder: Path, tiny_enc
 
 
 @needs_onnx
-def test_each_backend_has_a_fingerprint_of_its_own(folder: Path, tiny_encoder: Encoder) -> None:
-    found = [_load(folder, tiny_encoder, backend).fingerprint() for backend in ("torch", "onnx", "onnx-int8", "onnx-int8")]
-    assert found[0] == tiny_encoder.fingerprint()
-    assert len(set(found)) == 3 and found[2] == found[3]
+def test_fingerprint_is_one_of_weights_in_torch_alone(folder: Path, tiny_encoder: Encoder) -> None:
+    assert _load(folder, tiny_encoder, "torch").fingerprint() == tiny_encoder.fingerprint()
+    with pytest.raises(UsageError, match="has its weights in a file"):
+        _load(folder, tiny_encoder, "onnx").fingerprint()
+
+
+@needs_onnx
+def test_network_of_other_inputs_is_named(tiny_encoder: Encoder, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, save
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "other", ends[:1], ends[1:])
+    tiny_encoder.save(tmp_path)
+    (tmp_path / "onnx").mkdir()
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / ONNX_FILES["onnx"])
+    with pytest.raises(EncoderError, match=r"takes and gives \(\{'x'\}, \{'y'\}\); export it with `export-encoder`"):
+        _load(tmp_path, tiny_encoder, "onnx")
+
+
+class _Untraceable(BertModel):
+    """A network that turns its vectors by a way that ONNX has no operator for."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().forward(*args, **kwargs)
+        found.last_hidden_state = torch.special.bessel_j0(found.last_hidden_state)
+        return found
+
+
+@needs_onnx
+def test_network_that_cannot_be_traced_is_named_and_leaves_no_file(tiny_encoder: Encoder, tmp_path: Path) -> None:
+    encoder = Encoder(_Untraceable(tiny_encoder.model.config).eval(), tiny_encoder.tokenizer)
+    with pytest.raises(EncoderError, match=r"cannot be traced \(.*bessel_j0.*\); serve it with encoder_backend: torch"):
+        export_onnx(encoder, tmp_path / "onnx" / "model.onnx", int8=False)
+    assert not list((tmp_path / "onnx").iterdir())
 
 
 @needs_onnx

@@ -203,6 +203,7 @@ def test_a_malformed_override_is_an_error_that_shows_it(item: str) -> None:
         ("feedback_half_life_days", 0, "above 0"),
         ("encoder_dropout", 1, "below 1"),
         ("refit_all", "maybe", "True or False"),
+        ("encoder_backend", "tensorrt", "one of torch, onnx, onnx-int8"),
         ("valid_metric", "NDCG", "write NDCG@"),
         ("eval_args.order", "XX", "RO .* or TO"),
     ],
