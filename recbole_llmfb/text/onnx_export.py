@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +30,12 @@ class _Hidden(nn.Module):
         return hidden
 
 
+def need_onnx() -> None:
+    """Raises MissingExtraError without the library `onnx`, which the export alone needs."""
+    if find_spec("onnx") is None:
+        raise MissingExtraError("the export of an encoder", "onnx", extra="train")
+
+
 def export_onnx(encoder: Encoder, path: Path, *, int8: bool) -> None:
     """Write an encoder's network to a file of ONNX.
 
@@ -36,13 +43,12 @@ def export_onnx(encoder: Encoder, path: Path, *, int8: bool) -> None:
     costs no time; activations are scaled as they come (dynamic quantization).
 
     Raises:
-        MissingExtraError: without the library `onnx`, which the export alone needs.
+        MissingExtraError: as `need_onnx`.
         EncoderError: a network that cannot be traced.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("the export of an encoder", "onnx", extra="train") from error
+    need_onnx()
+    import onnx
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent) as aside, _quietly():
         traced, fused = Path(aside) / "traced.onnx", Path(aside) / "fused.onnx"

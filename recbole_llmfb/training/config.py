@@ -19,6 +19,7 @@ from recbole.config import Config
 from recbole.utils import ModelType, get_model
 
 from recbole_llmfb.errors import ConfigError, UsageError
+from recbole_llmfb.text.onnx_export import need_onnx
 from recbole_llmfb.training.config_files import read_config
 from recbole_llmfb.training.keys import check_keys, check_values, near
 
@@ -99,6 +100,7 @@ def build_config(
             range, an unknown model or data set, a missing file.
         DataError: a file that is not a YAML mapping.
         UsageError: anything else that RecBole refuses, in its own words.
+        MissingExtraError: an `encoder_backend` whose export needs a library that is not installed.
     """
     given: dict[str, Any] = {}
     for file in config_file_list or ():
@@ -112,6 +114,8 @@ def build_config(
             )
     config = _build(resolve_model(model or ""), str(dataset), given)
     check_keys(config, given, strict=config["model"] == LLMFB)
+    if config["model"] == LLMFB and config["encoder_backend"] != "torch":
+        need_onnx()  # now, and not when the bundle of a long training is written
     return config
 
 

@@ -4,14 +4,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from recbole.utils import InputType
 
-from recbole_llmfb.errors import ConfigError, DataError, UsageError
-from recbole_llmfb.training.config import build_config
+from recbole_llmfb.errors import ConfigError, DataError, MissingExtraError, UsageError
+from recbole_llmfb.training.config import build_config, rebuild_config
 from recbole_llmfb.training.config_files import parse_overrides, read_config
 
 Settings = Callable[..., dict[str, Any]]
@@ -57,6 +58,17 @@ def test_an_unknown_key_is_an_error_for_llmfb(settings: Settings) -> None:
     with pytest.raises(ConfigError, match=r"eval_args.spilt.*did you mean split"):
         build_config("LLMFB", "checkerboard", None, settings(**{"eval_args.spilt": {"RS": [1, 1, 1]}}))
     assert build_config("LLMFB", "checkerboard", None, settings())["encoder_tuning"] == "top:4"  # its own property file
+
+
+@pytest.mark.skipif(find_spec("onnx") is None, reason="needs the library `onnx` of the extra `train`")
+def test_a_library_that_the_export_needs_is_missed_before_training(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data of a bundle whose encoder was exported elsewhere can be built again without it."""
+    exported = build_config("LLMFB", "checkerboard", None, settings(encoder_backend="onnx"))
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match="needs onnx, which is not installed"):
+        build_config("LLMFB", "checkerboard", None, settings(encoder_backend="onnx"))
+    build_config("LLMFB", "checkerboard", None, settings(encoder_backend="torch"))
+    assert rebuild_config(exported.final_config_dict)["encoder_backend"] == "onnx"
 
 
 def test_an_unknown_key_is_a_warning_for_recboles_models(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
