@@ -142,6 +142,12 @@ def tiny_parts(tiny_encoder: Encoder) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
+def write_stones() -> Callable[..., Path]:
+    """`write`, for tests in folders whose own conftest hides it."""
+    return write
+
+
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The checkerboard with the default encoder, so that words mean something."""
     encoder = Encoder.load().eval()

@@ -85,16 +85,7 @@ def evaluate(
     if not bundle.attributes:
         return report
     whole = load_phrase_book(phrase_book or _phrase_book_of(bundle))
-    book, quiet = whole.share(split), stage.lists()
-    with torch.inference_mode():
-        return report.model_copy(
-            update={
-                "critics": _critics(stage, whole, split, episodes),
-                "negation": probes.negation(quiet, stage.heard, stage.scorer.membership, bundle.attributes, book.less, seed=seed),
-                "neutral": probes.neutral(quiet[:_NEUTRAL_USERS], stage.heard, book.neutral),
-                "speed": _speed(stage, book, timed_calls) if timed_calls else None,
-            }
-        )
+    return report.model_copy(update=_of_words(stage, whole, split, episodes, timed_calls))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +125,18 @@ class Stage:
         seen = self.held.histories[users]
         had = seen if self.held.hidden is None else seen + self.held.hidden[users]
         return self.scorer(seen).masked_fill(had > 0, -torch.inf)  # type: ignore[no-any-return]
+
+
+@torch.inference_mode()
+def _of_words(stage: Stage, whole: PhraseBook, split: Part, episodes: int, timed_calls: int) -> dict[str, Any]:
+    """The fields of a report about what simulated users say."""
+    book, quiet, membership = whole.share(split), stage.lists(), stage.scorer.membership
+    return {
+        "critics": _critics(stage, whole, split, episodes),
+        "negation": probes.negation(quiet, stage.heard, membership, stage.bundle.attributes, book.less, seed=stage.seed),
+        "neutral": probes.neutral(quiet[:_NEUTRAL_USERS], stage.heard, book.neutral),
+        "speed": _speed(stage, book, timed_calls) if timed_calls else None,
+    }
 
 
 def _critics(stage: Stage, whole: PhraseBook, split: Part, episodes: int) -> Critics:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from recbole_llmfb.ranking.collaborative import co_mention, shrunk
 from recbole_llmfb.text.talk import as_talk
-from recbole_llmfb.training.judged import JudgedTurn
 
 RECOMMENDER = "recommender"
 _UNSEEN = 1.0  # recommendations that an item begins with
@@ -163,7 +162,14 @@ class Conversations:
         return mask
 
 
-def histories_of(cases: Sequence[Case | JudgedTurn], n_items: int) -> Tensor:
+class WithHistory(Protocol):
+    """Whatever is ranked for a history (rows)."""
+
+    @property
+    def history(self) -> tuple[int, ...]: ...
+
+
+def histories_of(cases: Sequence[WithHistory], n_items: int) -> Tensor:
     """(Q, I), 1 for the history of each."""
     histories = torch.zeros(len(cases), n_items)
     for position, case in enumerate(cases):

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recbole_llmfb.ranking.fusion import Scorer
-from recbole_llmfb.ranking.preference import said, stack
+from recbole_llmfb.ranking.preference import Event, Wish, said, stack, with_talk
 from recbole_llmfb.text.signals import Reader, Utterance
+from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.critic import Critic, Critique, Wording, utterance
 
 TURNS = 5
@@ -59,15 +60,24 @@ class Outcomes:
 
 
 def hearing(scorer: Scorer, reader: Reader) -> Method:
-    """The feedback part (B, I) of what each has said, read and weighed as in serving. A text is read once."""
+    """The feedback part (B, I) of what each has said, read and weighed as in serving; a scorer that hears whole talks hears them.
+
+    A text is read once.
+    """
     device = scorer.mix.device
     read: dict[str, Utterance] = {}
+
+    def wishes(talk: Talk) -> list[Wish]:
+        told = [tuple(said(one, time=0.0, feedback="") for one in read[text].understood) for text in talk.texts]
+        events = [Event("", 0.0, wishes=of_text) for of_text in told]
+        if scorer.shape.talk:
+            events = with_talk(events, lambda place: reader.encoder.embed([as_talk(talk.texts[: place + 1])])[0])
+        return [wish for event in events for wish in event.wishes]
 
     def heard(talks: Sequence[Talk]) -> Tensor:
         new = sorted({text for talk in talks for text in talk.texts} - read.keys())
         read.update(zip(new, reader.read(new), strict=True))
-        wishes = [[said(one, time=0.0, feedback="") for text in talk.texts for one in read[text].understood] for talk in talks]
-        stacked = stack(wishes, now=[0.0] * len(talks), half_life=1.0, n_items=scorer.shape.n_items)
+        stacked = stack([wishes(talk) for talk in talks], now=[0.0] * len(talks), half_life=1.0, n_items=scorer.shape.n_items)
         return scorer.feedback(stacked and stacked.to(device), len(talks))
 
     return heard
@@ -111,10 +121,8 @@ def run_episodes(
     before: Tensor | None = None
     for turn in range(turns):
         scores = method(talks).cpu()
-        spoke = np.flatnonzero(about >= 0)
-        if before is not None and len(spoke):
-            related = torch.from_numpy(critic.membership[about[spoke]])
-            collateral[spoke, turn - 1] = displacement(before[spoke], scores[spoke], ~(related | mask[spoke]))
+        if before is not None:
+            collateral[:, turn - 1] = _collateral(critic, about, before, scores, mask)
         before, about = scores, np.full(users, -1)
         visible = scores.masked_fill(mask, -torch.inf)
         slates = visible.topk(min(size, visible.shape[1]), dim=1).indices
@@ -131,6 +139,15 @@ def run_episodes(
             if critiques:
                 talks[user], about[user] = talks[user].then(critiques), critiques[-1].aspect
     return Outcomes(found, ranks, collateral)
+
+
+def _collateral(critic: Critic, about: NDArray[np.int64], before: Tensor, after: Tensor, mask: Tensor) -> NDArray[np.float64]:
+    """(B,) `displacement` of what `about`, the attribute that each user criticised (-1 for none), is not about; nan for none."""
+    moved, spoke = np.full(len(about), np.nan), np.flatnonzero(about >= 0)
+    if len(spoke):
+        related = torch.from_numpy(critic.membership[about[spoke]])
+        moved[spoke] = displacement(before[spoke], after[spoke], ~(related | mask[spoke]))
+    return moved
 
 
 def displacement(before: Tensor, after: Tensor, unrelated: Tensor) -> NDArray[np.float64]:

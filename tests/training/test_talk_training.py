@@ -15,10 +15,12 @@ from talks import DIALOGUES, NAME, WORDS, talk_settings, write_talks  # type: ig
 from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.ranking.collaborative import co_mention, shrunk
 from recbole_llmfb.ranking.fusion import Scorer, Shape
+from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.text.talk import as_talk
 from recbole_llmfb.training.conversations import Case, Conversations, cases_of, histories_of
 from recbole_llmfb.training.dialogue_split import TEST, DialogueSplit
+from recbole_llmfb.training.episodes import Talk, hearing
 from recbole_llmfb.training.quick_start import Experiment, prepare, run_recbole_llmfb
 from recbole_llmfb.training.run_log import close_log
 from recbole_llmfb.training.talk_mixing import TalkReader, ranks_of, source_weights, unranked
@@ -240,6 +242,22 @@ def test_evaluation_hears_a_talk_as_rank_does(trained: tuple[dict[str, Any], Pat
     for talk, scores in zip(talks, expected, strict=True):
         for place in recommender.rank(text=talk, history=history, k=len(rows)).items:
             assert place.score == pytest.approx(float(scores[rows[place.item]]), abs=1e-4)
+
+
+def test_simulated_users_are_heard_as_serving_hears_them(trained: tuple[dict[str, Any], Path]) -> None:
+    """A scorer that hears whole talks hears all that was said, turn after turn."""
+    recommender = Recommender.load(trained[0]["bundle"])
+    bundle = recommender.bundle
+    items = recommender.items["item"].tolist()
+    heard = hearing(bundle.scorer().freeze(), bundle.reader())([Talk(()), Talk((f"{WORDS[0]} please",)), Talk(WORDS)])
+    slates = [recommender.rank(text=f"{WORDS[0]} please", k=len(items))]
+    for words in WORDS:
+        last = recommender.respond(Feedback("somebody", text=words), k=len(items))
+    assert not heard[0].any()
+    for part, slate in zip(heard[1:], [*slates, last], strict=True):
+        for place in slate.items:
+            assert place.parts["feedback"] == pytest.approx(float(part[items.index(place.item)]), abs=1e-3)
+        assert any(abs(place.parts["feedback"]) > 0.01 for place in slate.items)
 
 
 # Tuning

@@ -1,19 +1,20 @@
 """Exporting a bundle's encoder: a new version that ranks as well, or none."""
 
 import shutil
+from collections.abc import Callable
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import write
+import torch
 
 from recbole_llmfb.bundle import Bundle, load_bundle
-from recbole_llmfb.errors import BundleError, EncoderError, NotEnoughDataError, UsageError
+from recbole_llmfb.errors import BundleError, EncoderError, UsageError
 from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.log import MemoryLog
 from recbole_llmfb.serving.recommender import Recommender
-from recbole_llmfb.text.encoder import Encoder
-from recbole_llmfb.training.encoder_export import draw_cases, export_encoder
+from recbole_llmfb.training.encoder_export import draw_requests, export_encoder
 
 pytestmark = pytest.mark.skipif(find_spec("onnx") is None, reason="the export needs the library `onnx` of the extra `train`")
 
@@ -95,14 +96,29 @@ def test_export_that_ranks_worse_is_refused_and_leaves_nothing(bundle: Bundle, t
     assert [path.name for path in tmp_path.iterdir()] == [bundle.version]
 
 
-def test_cases_are_the_same_for_one_seed_and_never_show_the_target(bundle: Bundle) -> None:
-    cases = draw_cases(bundle, 30, seed=3)
-    assert cases == draw_cases(bundle, 30, seed=3) != draw_cases(bundle, 30, seed=4)
-    assert all(case.target not in case.history and case.history and case.text for case in cases)
+def test_requests_are_the_same_for_one_seed_and_never_show_the_target(bundle: Bundle) -> None:
+    requests = draw_requests(bundle, 30, seed=3)
+    assert requests == draw_requests(bundle, 30, seed=3) != draw_requests(bundle, 30, seed=4)
+    assert all(one.target not in one.history and one.history and one.text for one in requests)
 
 
-def test_nothing_to_compare_with_is_an_error(tmp_path: Path, tiny_parts: dict[str, object], tiny_encoder: Encoder) -> None:
-    assert tiny_parts["encoder"] is tiny_encoder
-    lonely = write(tmp_path, **tiny_parts, histories={"u0": [1]})
-    with pytest.raises(NotEnoughDataError, match="two items"):
+def test_histories_of_one_item_have_nothing_to_compare(
+    tmp_path: Path, tiny_parts: dict[str, object], write_stones: Callable[..., Path]
+) -> None:
+    lonely = write_stones(tmp_path, **tiny_parts, histories={"u0": [1]})
+    with pytest.raises(BundleError, match="none of its 1 users has two items and words about them"):
         export_encoder(lonely, "onnx")
+
+
+def test_texts_that_find_nothing_have_nothing_to_compare(
+    tmp_path: Path, tiny_parts: dict[str, object], write_stones: Callable[..., Path]
+) -> None:
+    """Popularity alone ranks, words weigh nothing, and everybody has the two items that it puts last."""
+    scorer = deepcopy(tiny_parts["scorer"])
+    scorer.mix.copy_(torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
+    scorer.feedback_scale.zero_()
+    scorer.popularity.data.copy_(torch.arange(scorer.shape.n_items).float())
+    deaf = write_stones(tmp_path, **(tiny_parts | {"scorer": scorer}), histories={"u0": [0, 1], "u1": [1, 0]})
+    with pytest.raises(BundleError, match="none of 4 texts brings its item among the first 10"):
+        export_encoder(deaf, "onnx")
+    assert {path.name for path in tmp_path.iterdir()} == {deaf.name, "champion"}
