@@ -49,7 +49,7 @@ def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
     )
     path = bundle.write_bundle(
         Path(config["checkpoint_dir"]) / str(config["dataset"]),
-        scorer=_lean(model.scorer.cpu()),
+        scorer=lean(model.scorer.cpu()),
         head=model.head.cpu(),
         encoder=model.encoder.merged().cpu(),
         items=items,
@@ -60,15 +60,16 @@ def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
         fingerprints={"data": data_fingerprint(config), "split": split_fingerprint(*parts)},
         watermark={},
     )
-    return str(_exported(path, config["encoder_backend"]))
+    return str(in_backend(path, config["encoder_backend"]))
 
 
-def _lean(scorer: Scorer) -> Scorer:
+def lean(scorer: Scorer) -> Scorer:
     """Of a large catalogue, items as their unit vectors alone: their text is six times as wide."""
     return scorer.projected() if scorer.shape.n_items > MAX_LINEAR_ITEMS and not scorer.shape.talk else scorer
 
 
-def _exported(path: Path, backend: Backend) -> Path:
+def in_backend(path: Path, backend: Backend) -> Path:
+    """The version of a bundle that a backend serves: its successor, or itself where the log says why the export was refused."""
     if backend == "torch":
         return path
     try:
