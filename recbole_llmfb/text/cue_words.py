@@ -40,12 +40,18 @@ REQUEST = _any(
     "i (?:want|would (?:like|love|prefer|rather)) (?!to\\b)", "i['’]?d (?:like|love|prefer|rather) (?!to\\b)",
     zh="想看|来[点部个]|推荐|给我|换[个部]",
 )  # fmt: skip
+# The same in Chinese: "多一点浪漫", "不要太血腥", "太长了", but not "不要这个", "不要了".
+_THING_ZH = r"(?![这那它他她了吧吗呢啊就再紧急忘]|别的|其[他它]|什么|时间|客气|担心)[一-鿿]{2}"
+_OWN_WISH_ZH = (
+    rf"(?:更[多少]|[多少][来看放]?一?[点些])[儿的]?{_THING_ZH}|(?:不要|不想看|别再?(?:推荐|[来放看]))(?:太|那么)?{_THING_ZH}|"
+    r"^\W*太(?!晚|早|快|好|棒|巧|谢|感谢|可惜)[一-鿿]"
+)
 # A direction with a thing of its own ("more romance", "no gore", but not "no more of that", "less so"), or a bare "too violent".
 OWN_WISH = re.compile(
     r"\b(?:more|less|fewer|no more|no|without(?: any)?|too (?:much|many)|not so much)(?: of)? "
     rf"(?!{POINTER}|(?:of|than|and|or|so|for|in|at|to|now|tonight|today|please|thanks?|longer|more|less|again|often|others?|like|"
     r"likely|interest|appeal|way|idea|need|doubt|matter|reason|problem|wonder|time|patience|sir|kind|kinds|my|me|the|an?)\b)\w{3,}"
-    r"|^\W*(?:way |far |much |a bit |all )?too (?!late|early|soon|bad|much|many)\w+",
+    r"|^\W*(?:way |far |much |a bit |all )?too (?!late|early|soon|bad|much|many)\w+|" + _OWN_WISH_ZH,
     re.I,
 )
 VERDICT = _any(

@@ -74,6 +74,19 @@ def test_words_that_an_entry_is_about_stand_in_its_text() -> None:
         assert all(word.casefold() in entry.text.casefold() for word in (*words, *entry.negated, *entry.asks)), entry
 
 
+@pytest.mark.parametrize(
+    ("text", "wishes"),
+    [
+        ("多一点浪漫", True), ("少一些打斗", True), ("多来点轻松的", True), ("更多爱情", True), ("不要太血腥", True),
+        ("不想看战争片", True), ("别再推荐爱情片了", True), ("太暴力了", True), ("不要这个", False), ("不要了", False),
+        ("别看了", False), ("太好了", False), ("不要其他的", False), ("喜欢喜剧", False), ("你好", False),
+        ("more romance", True), ("too violent", True), ("no more of that", False), ("too bad", False),
+    ],
+)  # fmt: skip
+def test_a_direction_with_a_thing_of_its_own_is_a_wish_of_its_own(text: str, wishes: bool) -> None:
+    assert cues(text, (0, len(text))).wishes is wishes
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.text)
 def test_what_grammar_tells_of_an_utterance(entry: Entry) -> None:
     assert bool(faults(entry)) == (entry.fails is not None), faults(entry)

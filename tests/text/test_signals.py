@@ -350,6 +350,15 @@ def test_chinese_is_split_read_and_understood(chinese: Reader, text: str, expect
     assert utterance.reading.language == "zh"
 
 
+@pytest.mark.parametrize(("other", "alone"), [("不要太轻松的", True), ("不想看轻松的", True), ("不要", False), ("还想看", False)])
+def test_in_chinese_too_another_wish_does_not_turn_the_one_name(chinese: Reader, other: str, alone: bool) -> None:
+    """The clause that names something is read alone beside a wish with a thing of its own, and else with what follows."""
+    text = f"我喜欢 comedy，{other}"
+    named = next(one for one in chinese.read([text])[0].understood if one.signal.aspect == "comedy")
+    read = chinese.encoder.texts(["我喜欢 comedy" if alone else text])[0].detach()
+    torch.testing.assert_close(named.vector, read)
+
+
 # -- clauses together
 
 
