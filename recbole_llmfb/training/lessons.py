@@ -52,7 +52,12 @@ class Lesson:
         return all(clause.polarity == NEUTRAL for clause in self.clauses)
 
     def said(self, clause: Clause) -> str:
-        """The words that tell what a clause means: its own, or all of them where no other clause names anything."""
+        """The words that tell what a clause means: its own, or all of them where no other clause names anything.
+
+        A lesson knows what its clauses name. `Reader`, which has to find out, also leaves out what is only compared with, and
+        reads a clause alone in a long talk, or beside another wish: of "fewer dull things, more crime" all tells a lesson's
+        meaning, "more crime" a reader's. Of the phrase book about one clause in a hundred differs.
+        """
         naming = [one for one in self.clauses if one.names]
         return self.text if naming == [clause] else self.text[slice(*clause.span)]
 
