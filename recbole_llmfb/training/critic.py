@@ -104,17 +104,17 @@ class Critic:
         alike = self._known_alike(target, known)
         if alike is None or random.random() >= _LIKE_ITEM_SHARE:
             return (critique,)
-        like = Critique.naming(str(random.choice(self.book.like_item)), "{item}", self.titles[alike], "more", item=alike)
+        like = Critique.naming(_one_of(self.book.like_item, random), "{item}", self.titles[alike], "more", item=alike)
         return like, replace(critique, text=_uncapitalise(critique.text))
 
     def literal(self, aspect: int, direction: Direction, random: np.random.Generator, phrase: str | None = None) -> Critique:
         """A sentence that names the attribute, in this phrasing or a random one."""
-        phrase = phrase or str(random.choice(self.book.literal(direction)))
+        phrase = phrase or _one_of(self.book.literal(direction), random)
         return Critique.naming(phrase, "{aspect}", spoken(self.attributes[aspect], random), direction, aspect=aspect)
 
     def indirect(self, aspect: int, direction: Direction, random: np.random.Generator) -> Critique:
         """A sentence that means the attribute and does not name it."""
-        return Critique(str(random.choice(self.book.indirect[self.attributes[aspect]][direction])), direction, aspect)
+        return Critique(_one_of(self.book.indirect[self.attributes[aspect]][direction], random), direction, aspect)
 
     def about(self, direction: Direction, wording: Wording, random: np.random.Generator) -> Critique:
         """A critique of any attribute, each as likely as the next."""
@@ -123,7 +123,7 @@ class Critic:
         return self.literal(int(random.integers(len(self.attributes))), direction, random)
 
     def neutral(self, random: np.random.Generator) -> Critique:
-        return Critique(str(random.choice(self.book.neutral)))
+        return Critique(_one_of(self.book.neutral, random))
 
     def _choose(
         self, target: int, slate: Sequence[int], wording: Wording, random: np.random.Generator, said: frozenset[int]
@@ -153,7 +153,12 @@ def spoken(attribute: str, random: np.random.Generator) -> str:
     forms = _SPOKEN.get(attribute) or (
         (attribute, attribute[2:]) if attribute.endswith(_ERA) and len(attribute) == 5 else (attribute,)
     )
-    return str(random.choice(forms))
+    return _one_of(forms, random)
+
+
+def _one_of(phrases: Sequence[str], random: np.random.Generator) -> str:
+    """What `random.choice` draws, which would make an array of the thousands of phrasings each time."""
+    return phrases[int(random.integers(len(phrases)))]
 
 
 def _uncapitalise(text: str) -> str:
