@@ -79,16 +79,20 @@ class TunedEncoder(Encoder):
         """Run the layers below the trained ones for texts that will come again; dtype: of what is kept."""
         if not self.trained_from:
             return
-        new = sorted(set(texts) - self._below.keys(), key=len)
+        new = sorted(set(texts) - self._below.keys(), key=lambda text: (len(text), text))
+        batches = [new[start : start + _BATCH] for start in range(0, len(new), _BATCH)]
+        read = [self.tokenize(batch) for batch in batches]
+        # One block: thousands of small ones among what comes and goes with each batch would hold the whole heap.
+        block = torch.empty(sum(int(tokens.mask.sum()) for tokens in read), self.width, dtype=dtype, device=self.device)
         was_training = self.training
         self.eval()
-        for start in range(0, len(new), _BATCH):
-            chosen = new[start : start + _BATCH]
-            tokens = self.tokenize(chosen)
+        first = 0
+        for batch, tokens in zip(batches, read, strict=True):
             embedded: Tensor = self.model.embeddings(input_ids=tokens.ids)  # type: ignore[operator]
-            hidden = self._run(embedded, tokens.mask, _layers(self.model)[: self.trained_from])
-            for text, states, length in zip(chosen, hidden, tokens.mask.sum(dim=1).tolist(), strict=True):
-                self._below[text] = states[:length].to(dtype, copy=True)
+            hidden = self._run(embedded, tokens.mask, _layers(self.model)[: self.trained_from])[tokens.mask > 0]
+            states = block[first : first + len(hidden)].copy_(hidden)
+            self._below.update(zip(batch, states.split(tokens.mask.sum(dim=1).tolist()), strict=True))
+            first += len(hidden)
         self.train(was_training)
 
     def hidden(self, texts: Sequence[str], tokens: Tokens) -> Tensor:
