@@ -91,7 +91,7 @@ class TunedEncoder(Encoder):
             embedded: Tensor = self.model.embeddings(input_ids=tokens.ids)  # type: ignore[operator]
             hidden = self._run(embedded, tokens.mask, _layers(self.model)[: self.trained_from])[tokens.mask > 0]
             states = block[first : first + len(hidden)].copy_(hidden)
-            self._below.update(zip(batch, states.split(tokens.mask.sum(dim=1).tolist()), strict=True))
+            self._below.update(zip(batch, torch.split(states, tokens.mask.sum(dim=1).tolist()), strict=True))
             first += len(hidden)
         self.train(was_training)
 
