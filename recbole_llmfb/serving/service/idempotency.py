@@ -1,8 +1,8 @@
 """Requests that may come again: the first one is carried out, the others get its answer.
 
 A request claims its key before it does anything, and keeps its answer under it afterwards. A claim whose process died is taken
-over after `_LEASE`; that the work may be done already does no harm: feedback gets its id from the key (`name`), and the
-log takes an id once.
+over after `_LEASE`; that the work may be done already does no harm: feedback gets its id from the key and the request (`name`),
+and the log takes an id once.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LEASE = timedelta(seconds=30)
 _KEPT = timedelta(hours=24)
+_FORGET_EVERY = timedelta(hours=1)
 _WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
@@ -36,8 +37,8 @@ class Key(NamedTuple):
 
     @property
     def name(self) -> str:
-        """An id that only this key of this account gives."""
-        return hashlib.blake2b(repr((self.account, self.key)).encode(), digest_size=16).hexdigest()
+        """An id that only this request of this account gives: words that come under a forgotten key are other words."""
+        return hashlib.blake2b(repr((self.account, self.key, self.body)).encode(), digest_size=16).hexdigest()
 
 
 class Idempotency:
@@ -48,6 +49,7 @@ class Idempotency:
     ) -> None:
         """wait: seconds to wait for another request of the same key."""
         self.database, self._wait, self._clock = database, wait, clock
+        self._forgot = clock()
 
     def claim(self, key: Key) -> str | None:
         """The answer that was kept under a key, or None: it is the caller's now, who either keeps an answer or releases it.
@@ -58,6 +60,8 @@ class Idempotency:
             ProblemError: 422, the key came with another request; 409, the other one is still being answered.
             StoreError: the database cannot be used.
         """
+        if abs(self._clock() - self._forgot) >= _FORGET_EVERY:  # a clock may go back, too
+            self.forget_old()
         until = time.monotonic() + self._wait
         while True:
             row = self._holder(key)
@@ -88,9 +92,11 @@ class Idempotency:
             session.exec(delete(IdempotencyRow).where(*_row_of(key), col(IdempotencyRow.answer).is_(None)))
 
     def forget_old(self) -> None:
-        """Drop what nobody will ask for any more."""
+        """Drop what nobody will ask for any more; `claim` does so as well, now and then."""
+        now = self._clock()
         with self.database.writing() as session:
-            session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.created_us) < _microseconds(self._clock() - _KEPT)))
+            session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.created_us) < _microseconds(now - _KEPT)))
+        self._forgot = now
 
     def _holder(self, key: Key) -> IdempotencyRow | None:
         """The row of whoever has the key; None where the caller has it from now on."""
@@ -109,7 +115,7 @@ class Idempotency:
 
     def _took_over(self, held: IdempotencyRow, key: Key, now: int) -> bool:
         """Whether the claim was too old to be alive, and nobody else was faster to take it."""
-        alive = abs(now - held.created_us) <= _LEASE // _MICROSECOND  # a clock may go back, too
+        alive = abs(now - held.created_us) <= _LEASE // _MICROSECOND  # a clock may go back
         if held.answer is not None or held.body_hash != key.body or alive:
             return False
         with self.database.writing() as session:

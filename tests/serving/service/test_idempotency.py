@@ -156,6 +156,26 @@ def test_a_feedback_whose_answer_was_lost_in_a_crash_is_not_stored_twice(service
     assert stored(service, "feedback") == 1
 
 
+def test_other_words_under_a_forgotten_key_are_stored_too(service: TestClient) -> None:
+    """The key is free again, so that this is a new request, whose feedback must not pass for the old one."""
+    send(service, "k")
+    with service.app.state.service.database.engine.begin() as connection:  # type: ignore[attr-defined]
+        connection.execute(text("DELETE FROM idempotency"))
+    assert send(service, "k", {**SAID, "text": "more even ones"}).json()["readings"][0]["text"] == "more even ones"
+    assert stored(service, "feedback") == 2
+    assert send(service, "k", {**SAID, "user": "another"}).status_code == 422
+
+
+def test_a_service_that_never_restarts_forgets_old_answers_too(database: Database) -> None:
+    now = [datetime(2026, 6, 1, tzinfo=UTC)]
+    idempotency = Idempotency(database, clock=lambda: now[0])
+    for number in range(50):
+        assert idempotency.claim(Key("a", f"{number}", "body")) is None
+        now[0] += timedelta(hours=2)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM idempotency")).scalar_one() <= 14
+
+
 def test_old_answers_are_forgotten(database: Database) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
     keys = {hours: Key("a", f"{hours}", "body") for hours in (1, 30)}
