@@ -19,7 +19,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 class RequestLimits:
-    """Answers what is too large with 413 before more of it is read, and addresses that are no UTF-8 with 400."""
+    """Answers what is too large with 413 before more of it is read, and addresses that are no UTF-8, or no length, with 400."""
 
     def __init__(self, app: ASGIApp, *, max_body: int) -> None:
         """max_body: bytes."""
@@ -29,7 +29,9 @@ class RequestLimits:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal() or int(announced[:20]) > self.max_body:
+        if not (announced.isascii() and announced.isdecimal()):
+            return await problem(400, "the Content-Length is no number of bytes")(scope, receive, send)
+        if len(announced.lstrip("0")) > 19 or int(announced) > self.max_body:
             return await self._too_large()(scope, receive, send)
         for part in (scope.get("raw_path", b""), scope["query_string"]):
             try:

@@ -19,6 +19,7 @@ from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
 
 router = APIRouter(prefix="/v1", tags=["people"])
 _COUNTED = timedelta(days=30)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @router.get("/feedback", operation_id="list_feedback", response_model=RecordPage, responses=problems())
@@ -41,7 +42,7 @@ def counts(
 ) -> Response:
     """How many feedbacks that stand were recorded on each day (UTC), by what they say in sum."""
     until = asked.until or datetime.now(UTC)
-    since = asked.since or until - _COUNTED
+    since = asked.since or until - min(_COUNTED, until - _FIRST)
     return as_json(count_feedback(service.database, since, until, reader=current.recommender.reader, user=asked.user))
 
 

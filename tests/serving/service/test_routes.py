@@ -167,6 +167,7 @@ def test_everybodys_feedback_is_listed_with_what_was_understood(service: TestCli
     assert service.get("/v1/feedback/counts", params={"user": "nobody"}).json() == {"counts": []}
     assert refused(service.get("/v1/feedback", params={"after": "x"})) == (422,)
     assert refused(service.get("/v1/feedback/counts", params={"since": "1900-01-01T00:00:00Z"})) == (422,)
+    assert service.get("/v1/feedback/counts", params={"until": "0001-01-02T00:00:00Z"}).json() == {"counts": []}
 
 
 def test_slates_are_listed_page_by_page(shared_service: TestClient, new_user: Callable[[], str]) -> None:
@@ -332,12 +333,14 @@ def test_an_option_that_cannot_be_is_named(shared_service: TestClient, query: st
         (b'{"user": "u", "text": "hi"}', {"Content-Type": "text/plain"}, 415),
         (b'{"user": "u", "text": "hi"}', {"Content-Type": "application/x-www-form-urlencoded"}, 415),
         (b" " * 65_537, JSON, 413),
-        (b"{}", {**JSON, "Content-Length": "-1"}, 413),
+        (b"{}", {**JSON, "Content-Length": "9" * 30}, 413),
+        (b"{}", {**JSON, "Content-Length": "-1"}, 400),
+        (b"{}", {**JSON, "Content-Length": b"\xb2"}, 400),
     ],
-    ids=["no UTF-8", "cut off", "too deep", "huge number", "plain text", "form", "too large", "no length"],
+    ids=["no UTF-8", "cut off", "too deep", "huge number", "plain text", "form", "too large", "huge length", "no length", "none"],
 )
 def test_a_body_that_cannot_be_read_is_refused(
-    shared_service: TestClient, content: bytes, headers: dict[str, str], status: int
+    shared_service: TestClient, content: bytes, headers: dict[str, Any], status: int
 ) -> None:
     assert refused(shared_service.post("/v1/feedback", content=content, headers=headers)) == (status,)
 
