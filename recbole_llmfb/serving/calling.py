@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -13,12 +13,26 @@ from starlette.applications import Starlette
 from recbole_llmfb.errors import ServiceError, UsageError
 
 _MOMENTARY = frozenset({429, 502, 503, 504})
+_UNDONE = frozenset({429, 503})  # of these, what says that nothing was done
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _IN_PROGRESS = "urn:recbole-llmfb:in-progress"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
 
 
+class _Request(NamedTuple):
+    method: str
+    path: str
+    query: Mapping[str, Any]
+    body: Any
+    headers: Mapping[str, str]
+    twice: bool
+
+    def build(self, http: httpx.Client) -> httpx.Request:
+        return http.build_request(self.method, self.path, params=self.query, json=self.body, headers=self.headers)
+
+
 class Line:
-    """One service, asked over HTTP. Only what may be sent twice goes through it."""
+    """One service, asked over HTTP."""
 
     def __init__(
         self,
@@ -35,6 +49,9 @@ class Line:
         Raises:
             UsageError: one of them cannot be.
         """
+        unsendable = next((name for name, value in headers.items() if not (value.isascii() and value.isprintable())), None)
+        if unsendable is not None:
+            raise UsageError(f"{unsendable}: holds a character that no header takes: give the key or session as it was made")
         if timeout <= 0 or retries < 0:
             raise UsageError(f"timeout={timeout}, retries={retries}: give seconds above 0, and no retries or more")
         try:
@@ -57,17 +74,21 @@ class Line:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        twice: bool = True,
     ) -> bytes:
         """The body of the answer. Values of the query that are None are left out; lists are repeated.
 
+        twice: it may be carried out twice; if not, it is sent again only where nothing was done.
+
         Raises:
-            ServiceError: the service refused, or could not be reached in all attempts.
+            ServiceError: the service refused, could not be reached in all attempts, or asks to wait for more than five seconds.
         """
-        return self._answer(method, path, query, body, headers).content
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._answer(_Request(method, path, given, body, headers or {}, twice)).content
 
     def cookie(self, method: str, path: str, body: Any, names: Sequence[str]) -> str:
         """The value of the cookie of one of these names that the answer sets. Raises ServiceError as `ask` does."""
-        answer = self._answer(method, path, None, body, None)
+        answer = self._answer(_Request(method, path, {}, body, {}, twice=False))
         for name in names:
             value = answer.cookies.get(name)
             if value:
@@ -81,25 +102,22 @@ class Line:
         except httpx.TransportError:
             return False
 
-    def _answer(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, headers: Mapping[str, str] | None
-    ) -> httpx.Response:
-        given = {name: value for name, value in (query or {}).items() if value is not None}
+    def _answer(self, asked: _Request) -> httpx.Response:
         for attempt in range(self._retries + 1):
-            request = self._http.build_request(method, path, params=given, json=body, headers=headers)
+            wait: float | None = None
             try:
-                answer = self._http.send(request)
-            except httpx.TransportError as error:
+                answer = self._http.send(asked.build(self._http))
+            except httpx.RequestError as error:
                 failure = ServiceError(None, f"the service at {self._url} does not answer ({error or type(error).__name__})")
-                wait = None
+                may_pass = asked.twice or isinstance(error, _UNSENT)
             else:
                 if answer.is_success:
                     return answer
                 failure, wait = _failure(answer), _asked_to_wait(answer)
-                if not _is_momentary(answer):
-                    raise failure
-            if attempt < self._retries:
-                self._sleep(_pause(attempt) if wait is None else min(wait, _LONGEST_PAUSE))
+                may_pass = _is_momentary(answer) if asked.twice else answer.status_code in _UNDONE
+            if not may_pass or attempt == self._retries or (wait or 0) > _LONGEST_PAUSE:
+                break
+            self._sleep(_pause(attempt) if wait is None else wait)
         raise failure
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 from uuid import uuid4
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from recbole_llmfb.errors import ServiceError
 from recbole_llmfb.schema import Explanation, Feedback, Language, Slate
 from recbole_llmfb.serving.calling import InProcess, Line
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _HERE = "http://127.0.0.1:8000"
 _COOKIES = ("llmfb_session", "__Host-llmfb_session")  # the service reads the one that fits its address
 Answer = TypeVar("Answer", bound=BaseModel)
+Read = TypeVar("Read")
 
 
 class WordOptions(TypedDict, total=False):
@@ -53,11 +55,22 @@ class SlateOptions(ExplainOptions, RankOptions, total=False):
     """What `Recommender.respond` takes beside the number of items."""
 
 
+class FeedbackFilters(TypedDict, total=False):
+    """Which feedback: of a kind (comment, rating, click, undo), recorded in a time, with words, of a polarity in sum."""
+
+    kind: str
+    since: datetime
+    until: datetime
+    contains: str
+    polarity: str
+
+
 class Client:
     """Asks a service. Safe to use from several threads.
 
-    Whatever fails for a moment (no connection, 429, 502, 503, 504) is asked again, after as long as the service says; a POST that
-    changes something has an Idempotency-Key, so that it is carried out once. Every failure is a `ServiceError`.
+    Whatever fails for a moment (no connection, 429, 502, 503, 504) is asked again, after as long as the service says, if that is
+    at most five seconds. Feedback has an Idempotency-Key, so that it is carried out once; what may not be done twice (a new
+    key or account, signing in) is asked again only where the service says that nothing was done. Every failure is a `ServiceError`.
     """
 
     def __init__(
@@ -123,7 +136,7 @@ class Client:
 
     def undo(self, user: str, feedback: str, k: int = 10, **options: Unpack[SlateOptions]) -> Slate:
         query = {"user": user, "k": k, **_query(options)}
-        return Slate.model_validate_json(self._line.ask("DELETE", f"/v1/feedback/{_in_path(feedback)}", query=query))
+        return _read(Slate, self._line.ask("DELETE", f"/v1/feedback/{_in_path(feedback)}", query=query))
 
     def rank(
         self,
@@ -151,11 +164,13 @@ class Client:
 
         return self._get("/v1/users", UserPage, query=query, limit=limit, after=after)
 
-    def feedback(self, user: str | None = None, limit: int = 50, after: str | None = None, **filters: Any) -> "RecordPage":
-        """What a user said, newest first; without one, what everybody said. filters: as the service's address has them."""
+    def feedback(
+        self, user: str | None = None, limit: int = 50, after: str | None = None, **filters: Unpack[FeedbackFilters]
+    ) -> "RecordPage":
+        """What a user said, newest first; without one, what everybody said."""
         from recbole_llmfb.serving.store.people import RecordPage
 
-        return self._get("/v1/feedback", RecordPage, user=user, limit=limit, after=after, **filters)
+        return self._get("/v1/feedback", RecordPage, user=user, limit=limit, after=after, **_query(filters))
 
     def slates(self, user: str, limit: int = 50, after: str | None = None) -> "SlatePage":
         """What a user was shown, newest first."""
@@ -171,7 +186,7 @@ class Client:
 
     def export(self, user: str) -> dict[str, Any]:
         """All that is stored of a user."""
-        return TypeAdapter(dict[str, Any]).validate_json(self._line.ask("GET", "/v1/users/export", query={"user": user}))
+        return _read(dict[str, Any], self._line.ask("GET", "/v1/users/export", query={"user": user}))
 
     def erase(self, user: str) -> int:
         """Forget a user for good. Returns how many records of feedback are gone."""
@@ -204,51 +219,65 @@ class Client:
     def me(self) -> "Principal":
         from recbole_llmfb.serving.access.principal import Principal
 
-        return TypeAdapter(Principal).validate_json(self._line.ask("GET", "/v1/me"))
+        return _read(Principal, self._line.ask("GET", "/v1/me"))
 
     def keys(self) -> "list[Key]":
         from recbole_llmfb.serving.access.keys import Key
 
-        return TypeAdapter(list[Key]).validate_json(self._line.ask("GET", "/v1/keys"))
+        return _read(list[Key], self._line.ask("GET", "/v1/keys"))
 
     def create_key(self, name: str, scope: "Scope", user: str | None = None) -> "NewKey":
         """A new key; its secret is in this answer and nowhere else."""
         from recbole_llmfb.serving.access.keys import NewKey
 
-        return self._post("/v1/keys", NewKey, {"name": name, "scope": scope, "user": user})
+        body = {"name": name, "scope": scope, "user": user}
+        return _read(NewKey, self._line.ask("POST", "/v1/keys", body=body, twice=False))
 
     def revoke_key(self, key: str) -> "Key":
         from recbole_llmfb.serving.access.keys import Key
 
-        return Key.model_validate_json(self._line.ask("DELETE", "/v1/keys", query={"id": key}))
+        return _read(Key, self._line.ask("DELETE", "/v1/keys", query={"id": key}))
 
     def accounts(self) -> "list[Account]":
         from recbole_llmfb.serving.access.accounts import Account
 
-        return TypeAdapter(list[Account]).validate_json(self._line.ask("GET", "/v1/accounts"))
+        return _read(list[Account], self._line.ask("GET", "/v1/accounts"))
 
     def create_account(self, name: str, password: str, role: str) -> "Account":
         from recbole_llmfb.serving.access.accounts import Account
 
-        return self._post("/v1/accounts", Account, {"name": name, "password": password, "role": role})
+        body = {"name": name, "password": password, "role": role}
+        return _read(Account, self._line.ask("POST", "/v1/accounts", body=body, twice=False))
 
     def change_account(self, name: str, **changes: Any) -> "Account":
         """changes: `password` (of the own account with `current_password`), `role`, `disabled`."""
         from recbole_llmfb.serving.access.accounts import Account
 
-        return Account.model_validate_json(self._line.ask("PATCH", "/v1/accounts", body={"name": name, **changes}))
+        return _read(Account, self._line.ask("PATCH", "/v1/accounts", body={"name": name, **changes}))
 
-    def audit(self, limit: int = 50, before: str | None = None) -> "AuditPage":
+    def audit(
+        self, limit: int = 50, before: str | None = None, *, actor: str | None = None, action: str | None = None
+    ) -> "AuditPage":
+        """Who changed what, newest first; of one actor or one action, where they are given."""
         from recbole_llmfb.serving.access.audit import AuditPage
 
-        return self._get("/v1/audit", AuditPage, limit=limit, before=before)
+        return self._get("/v1/audit", AuditPage, limit=limit, before=before, actor=actor, action=action)
 
     def _get(self, path: str, answer: type[Answer], /, **query: Any) -> Answer:
-        return answer.model_validate_json(self._line.ask("GET", path, query=query))
+        return _read(answer, self._line.ask("GET", path, query=query))
 
     def _post(self, path: str, answer: type[Answer], body: Any, /, *, once: bool = False, **query: Any) -> Answer:
         headers = {"Idempotency-Key": uuid4().hex} if once else {}
-        return answer.model_validate_json(self._line.ask("POST", path, query=query, body=body, headers=headers))
+        return _read(answer, self._line.ask("POST", path, query=query, body=body, headers=headers))
+
+
+def _read(kind: type[Read], answer: bytes) -> Read:
+    """Raises ServiceError for an answer that is nothing of this kind: another program's, or another version's."""
+    try:
+        return TypeAdapter(kind).validate_json(answer)
+    except ValidationError as error:
+        said = answer[:100].decode(errors="replace")
+        raise ServiceError(200, f"no {getattr(kind, '__name__', kind)} but {said!r}: is it a service of this version?") from error
 
 
 def _query(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -92,6 +93,7 @@ def test_it_lists_what_everybody_said_and_was_shown(client: Client) -> None:
     assert [one.feedback.user for one in client.feedback(kind="comment", contains="NO MORE EVEN").records][0] == "one"
     assert client.slates("two").slates == (made[1],)
     assert {one.polarity: one.number for one in client.counts(user="one").counts} == {"negative": 1}
+    assert client.feedback("one", since=NOW, until=NOW).records == ()
 
 
 def test_it_knows_what_is_served_and_who_asks(client: Client, bundle: Bundle) -> None:
@@ -168,6 +170,61 @@ def test_what_does_not_pass_is_told_in_the_end() -> None:
     line.close()
 
 
+def test_who_asks_to_wait_long_is_not_asked_again_before_that() -> None:
+    moody = Moody(PlainTextResponse("", 429, {"Retry-After": "60"}))
+    line = moody.line()
+    with pytest.raises(ServiceError, match="429"):
+        line.ask("GET", "/")
+    assert (len(moody.keys), moody.waited) == (1, [])
+    line.close()
+
+
+@pytest.mark.parametrize(("answer", "times"), [(BUSY, 4), (PlainTextResponse("", 504), 1)])
+def test_what_may_not_be_done_twice_is_asked_again_only_where_nothing_was_done(answer: Response, times: int) -> None:
+    moody = Moody(answer)
+    line = moody.line()
+    with pytest.raises(ServiceError):
+        line.ask("POST", "/", body={}, twice=False)
+    with pytest.raises(ServiceError):
+        line.cookie("POST", "/", {}, ["name"])
+    assert len(moody.keys) == 2 * times
+    line.close()
+
+
+def test_a_connection_that_breaks_off_makes_no_second_key() -> None:
+    """The service took the request, and was gone before its answer: nobody knows whether there is a key."""
+
+    class Lost(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self.paths: list[str] = []
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            self.paths.append(request.url.path)
+            raise httpx.ReadError("cut off", request=request)
+
+    lost = Lost()
+    client = Client(transport=lost, retries=1)
+    for ask in (
+        lambda: client.create_key("k", "admin"),
+        lambda: client.create_account("ada", "correct horse battery", "admin"),
+        lambda: client.login("ada", "correct horse battery"),
+        lambda: client.recommend("u"),
+    ):
+        with pytest.raises(ServiceError, match="cut off"):
+            ask()
+    assert lost.paths == ["/v1/keys", "/v1/accounts", "/login", "/v1/recommendations", "/v1/recommendations"]
+
+
+@pytest.mark.parametrize("said", ["<html>hello</html>", "{}", '{"items": 3}', "\N{SNOWMAN}"])
+def test_an_answer_of_something_else_is_a_failure_of_the_service(said: str) -> None:
+    moody = Moody(PlainTextResponse(said))
+    app = Starlette(routes=[Route("/{path:path}", moody.answer, methods=["GET", "POST"])])
+    with Client(transport=InProcess(app), retries=0) as client:
+        for ask in (lambda: client.recommend("u"), client.keys, client.me, lambda: client.respond(Feedback("u", text="hi"))):
+            with pytest.raises(ServiceError, match="is it a service of this version"):
+                ask()
+
+
 def test_a_refusal_is_not_asked_again() -> None:
     moody = Moody(JSONResponse({"detail": "no", "errors": [{"field": "text", "detail": "too long"}]}, 422))
     line = moody.line()
@@ -184,7 +241,18 @@ def test_nobody_there_is_told_with_the_address() -> None:
             client.me()
 
 
-@pytest.mark.parametrize("options", [{"url": "127.0.0.1:8000"}, {"url": "ftp://host"}, {"timeout": 0}, {"retries": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "127.0.0.1:8000"},
+        {"url": "ftp://host"},
+        {"timeout": 0},
+        {"retries": -1},
+        {"key": "ключ"},
+        {"key": "llmfb_x\r\nHost: other"},
+        {"session": "a\0b"},
+    ],
+)
 def test_what_cannot_be_is_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Client(**options)
