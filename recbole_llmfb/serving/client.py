@@ -69,8 +69,8 @@ class Client:
     """Asks a service. Safe to use from several threads.
 
     Whatever fails for a moment (no connection, 429, 502, 503, 504) is asked again, after as long as the service says, if that is
-    at most five seconds. Feedback has an Idempotency-Key, so that it is carried out once; what may not be done twice (a new
-    key or account, signing in) is asked again only where the service says that nothing was done. Every failure is a `ServiceError`.
+    at most five seconds. Feedback has an Idempotency-Key, so that it is carried out once. What may not be done twice (to make a
+    key, an account or a session) is asked again only where nothing was done. Every failure is a `ServiceError`.
     """
 
     def __init__(
