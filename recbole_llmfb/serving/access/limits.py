@@ -87,8 +87,8 @@ def _limiter(uri: str) -> FixedWindowRateLimiter:
     try:
         return FixedWindowRateLimiter(storage_from_string(uri, wrap_exceptions=True))
     except (ConfigurationError, ValueError, OSError) as error:
-        remedy = "give memory://, counts:///path/to/file, or redis://host/0 with the package redis installed"
-        raise UsageError(f"limits {uri.partition('://')[0]}://...: {error}; {remedy}") from error
+        remedy = "give memory://, counts:///path/to/file, or redis://host/0 (pip install 'recbole-llmfb[redis]')"
+        raise UsageError(f"limits {uri.partition('://')[0]}://...: no such storage ({type(error).__name__}); {remedy}") from error
 
 
 def _attempt(name: str, address: str) -> Iterator[tuple[str, tuple[str, ...]]]:

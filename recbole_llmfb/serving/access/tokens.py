@@ -1,5 +1,6 @@
 """JSON Web Tokens of an outer identity provider (RFC 7519, with the advice of RFC 8725)."""
 
+import time
 from typing import Any
 
 import jwt
@@ -12,24 +13,25 @@ from recbole_llmfb.serving.access.settings import TokenSettings
 from recbole_llmfb.serving.access.words import Name, UserId
 
 _REQUIRED = ["exp", "iss", "aud", "sub"]
+_AWAY_SECONDS = 5
 _INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _USER: TypeAdapter[str] = TypeAdapter(UserId)
 
 
 class Tokens:
-    """Believes tokens as its settings say. Reaches the network only for `jwks_url`, at most every few minutes."""
+    """Believes tokens as its settings say. Reaches the network only for `jwks_url`; see `Published`."""
 
     def __init__(self, settings: TokenSettings) -> None:
         """
         Raises:
-            DataError: the key file is missing, or shorter than the algorithm's hash.
+            DataError: the key file is missing, holds no key of an algorithm or a private one, or a key that is too short.
             MissingExtraError: public-key algorithms need the library cryptography.
         """
         if not settings.is_symmetric and not has_crypto:
             raise MissingExtraError(f"tokens with {settings.algorithms[0]}", "cryptography", extra="tokens")
         self._settings, self._key = settings, _read_key(settings)
-        self._published = jwt.PyJWKClient(settings.jwks_url, timeout=5) if settings.jwks_url else None
+        self._published = Published(settings.jwks_url, timeout=5) if settings.jwks_url else None
 
     def principal(self, token: str) -> Principal:
         """Whom a token lets in.
@@ -63,9 +65,30 @@ class Tokens:
                 options={"require": _REQUIRED, "enforce_minimum_key_length": True},
             )
         except jwt.PyJWKClientConnectionError as error:
-            raise AccessError(503, "the identity provider's keys cannot be read now: try again", {"Retry-After": "5"}) from error
-        except jwt.PyJWTError as error:
+            wait = {"Retry-After": str(_AWAY_SECONDS)}
+            raise AccessError(503, "the identity provider's keys cannot be read now: try again", wait) from error
+        except (jwt.PyJWTError, TypeError) as error:  # TypeError: it names a published key of another kind than its algorithm's
             raise AccessError(401, f"the token is not valid here: {error}", _INVALID) from error
+
+
+class Published(jwt.PyJWKClient):
+    """The keys that a provider lists: read again after five minutes, or after half a minute when a token names an unknown one.
+
+    A provider that does not answer is left alone for a few seconds, so that tokens, which anybody can send, do not hold up the
+    service with waiting for it.
+    """
+
+    _again = 0.0
+
+    def fetch_data(self) -> Any:
+        """Raises PyJWKClientConnectionError where no list of keys comes."""
+        if time.monotonic() < self._again:
+            raise jwt.PyJWKClientConnectionError("the provider did not answer a moment ago")
+        try:
+            return super().fetch_data()
+        except (jwt.PyJWKClientError, jwt.PyJWKSetError, OSError, ValueError) as error:
+            self._again = time.monotonic() + _AWAY_SECONDS
+            raise jwt.PyJWKClientConnectionError(f"no list of keys came ({type(error).__name__})") from error
 
 
 def _read_key(settings: TokenSettings) -> bytes:
@@ -77,10 +100,21 @@ def _read_key(settings: TokenSettings) -> bytes:
         raise DataError(
             settings.key_file, None, error.strerror or str(error), remedy="name the file of the tokens' key"
         ) from error
-    need = int(settings.algorithms[0][2:]) // 8 if settings.is_symmetric else 1
-    if len(key) < need:
-        raise DataError(settings.key_file, None, f"a key of {len(key)} bytes", remedy=f"{settings.algorithms[0]} needs {need}")
+    if b"PRIVATE KEY" in key:
+        raise DataError(settings.key_file, None, "a private key", remedy="give the public one: tokens are only checked here")
+    for name in settings.algorithms:
+        problem = _why_no_key(name, key)
+        if problem is not None:
+            raise DataError(settings.key_file, None, f"no key for {name} ({problem})", remedy="give the provider's key as it is")
     return key
+
+
+def _why_no_key(name: str, key: bytes) -> str | None:
+    algorithm = jwt.get_algorithm_by_name(name)
+    try:
+        return algorithm.check_key_length(algorithm.prepare_key(key))
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        return str(error) or type(error).__name__
 
 
 def _words(claim: object) -> set[str]:
