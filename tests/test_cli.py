@@ -30,6 +30,10 @@ def run(*arguments: str) -> int:
         (["train", "none.yaml"], 2, "none.yaml"),
         (["train", "none.yaml", "--set", "epochs"], 2, "key=value"),
         (["benchmark", "none.yaml"], 2, "none.yaml"),
+        (["export-encoder", "nowhere"], 1, "there is no such folder"),
+        (["export-encoder", "nowhere", "--backend", "int4"], 2, "int4"),
+        (["benchmark-serving", "nowhere"], 1, "there is no such folder"),
+        (["benchmark-serving", "nowhere", "--kills", "0"], 2, "--kills"),
         (["convert", "cpcd"], 2, "Missing argument"),
         (["convert", "netflix", "nowhere", "out"], 2, "no such kind 'netflix'; choose one of amazon-reviews"),
         (["convert", "cpcd", "nowhere", "out"], 2, "nowhere: no such file or folder"),
@@ -108,5 +112,8 @@ def test_a_conversion_accounts_for_every_line(tmp_path: Path, capsys: pytest.Cap
 
 def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "recbole_llmfb", "--help"], capture_output=True, text=True, check=True)
-    for command in ("train", "tune", "evaluate", "rank", "recommend", "convert", "benchmark", "demo"):
+    for command in (
+        *("train", "tune", "evaluate", "export-encoder", "rank", "recommend", "convert", "benchmark", "benchmark-serving"),
+        *("conversations", "serve", "console", "backup", "restore", "demo", "keys", "accounts"),
+    ):
         assert f"  {command} " in done.stdout

@@ -17,7 +17,7 @@ def table(*columns: str) -> Table:
     """An empty table; every column but the first stands right."""
     made = Table(box=None)
     for number, column in enumerate(columns):
-        made.add_column(column, justify="right" if number and column != "title" else "left")
+        made.add_column(column, justify="right" if number else "left")
     return made
 
 
