@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+MAX_ID = 256  # characters of an id of a user, an item or a feedback
+
 
 def _printable(value: str) -> str:
     if not value.isprintable():  # also says no to NUL, which PostgreSQL has no place for, and to half a surrogate pair
@@ -28,4 +30,4 @@ def _is_unicode(value: str) -> bool:
     return True
 
 
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_storable)]
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID), AfterValidator(_storable)]

@@ -11,8 +11,8 @@ from uuid import uuid4
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Time
+from recbole_llmfb.serving.access.words import MAX_ID as MAX_ID  # for those who import it from here
 
-MAX_ID = 256
 MAX_IDS = 1000
 MAX_ITEMS = 500
 MAX_AT_ONCE = 100  # feedback in one request
