@@ -48,6 +48,7 @@ class FirstStart:
         with self._database.writing() as session:
             session.exec(delete(LinkRow))
             session.add(LinkRow(id=hashed(token), created_us=microseconds(self._clock())))
+            self._audit.record(session, FIRST_START, "link.create", FIRST_START.name)
         return token
 
     def follow(self, token: str) -> str:
