@@ -57,5 +57,5 @@ def open_access(
     limits = Limits(settings.limits, settings.rates, settings.logins)
     first_start = FirstStart(database, audit, sessions, has_tokens=tokens is not None, clock=clock)
     sign_in = SignIn(database, audit, accounts, sessions, limits)
-    gate = Gate(keys, sessions, first_start, limits, tokens=tokens, origins=settings.origins)
+    gate = Gate(keys, sessions, first_start, limits, tokens=tokens, origins=settings.origins, proxies=settings.proxies)
     return Access(database, audit, keys, accounts, sessions, first_start, sign_in, gate)

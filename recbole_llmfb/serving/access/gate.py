@@ -12,7 +12,7 @@ from recbole_llmfb.errors import AccessError
 from recbole_llmfb.serving.access.first_start import FirstStart
 from recbole_llmfb.serving.access.keys import PREFIX, Keys
 from recbole_llmfb.serving.access.limits import Limits
-from recbole_llmfb.serving.access.origin import is_same_origin, is_unsafe, why_foreign
+from recbole_llmfb.serving.access.origin import Network, address_of, is_same_origin, is_unsafe, why_foreign
 from recbole_llmfb.serving.access.principal import Principal, Scope
 from recbole_llmfb.serving.access.sessions import Sessions, clear_cookie, read_cookie
 from recbole_llmfb.serving.access.tokens import Tokens
@@ -33,10 +33,11 @@ class Gate:
         *,
         tokens: Tokens | None = None,
         origins: tuple[str, ...] = (),
+        proxies: tuple[Network, ...] = (),
     ) -> None:
-        """origins: what else browsers call this service, where a proxy changes the Host."""
+        """origins: what else browsers call this service, where a proxy changes the Host. proxies: see `address`."""
         self._keys, self._sessions, self._first_start, self._limits = keys, sessions, first_start, limits
-        self._tokens, self._origins = tokens, origins
+        self._tokens, self._origins, self._proxies = tokens, origins, proxies
 
     def admit(self, connection: HTTPConnection, scope: Scope = "user") -> Principal:
         """Who asks, if that one may do what the scope is for. Counts the request against the rate limit of whoever that is.
@@ -50,6 +51,10 @@ class Gate:
         if not principal.may(scope):
             raise AccessError(403, f"this needs the scope {scope!r}; {principal.name} has {principal.scope!r}")
         return principal
+
+    def address(self, connection: HTTPConnection) -> str:
+        """Whose address attempts to sign in are counted by; what stands in front of the service is believed who that is."""
+        return address_of(connection, self._proxies)
 
     def check_machine(self, connection: HTTPConnection) -> None:
         """Refuse what is not for certain one of this machine's own user.

@@ -5,14 +5,18 @@ plain reading); a page cannot forge either. See the Fetch Metadata specification
 """
 
 import re
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.requests import HTTPConnection
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?")
 _PORTS = {"http": "80", "https": "443"}
 _SCHEMES = {"ws": "http", "wss": "https"}
-_FORWARDED = re.compile(r"forwarded|x-forwarded(-.*)?|x-real-ip|via|x-original-(host|for)|cf-connecting-ip|true-client-ip")
+_FORWARDED = re.compile(
+    r"(x-)?forwarded(-.*)?|x-original-.*|x-real-ip|via|(x-(cluster-)?|true-|fastly-)client-ip|cf-.*|x-(envoy|amzn|azure|arr)-.*"
+)
+Network = IPv4Network | IPv6Network
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -26,6 +30,28 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def address_of(connection: HTTPConnection, proxies: Collection[Network] = ()) -> str:
+    """The address that asks: the connection's, or, where one of the proxies passed it on, the last one of `X-Forwarded-For` that
+    is none of theirs. Empty for a socket without addresses."""
+    address = connection.client.host if connection.client else ""
+    passed = [one.strip() for line in connection.headers.getlist("x-forwarded-for") for one in line.split(",")]
+    while passed and _is_in(address, proxies) and _is_address(passed[-1]):
+        address = passed.pop()
+    return address
+
+
+def _is_in(address: str, networks: Collection[Network]) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)
+
+
+def _is_address(given: str) -> bool:
+    try:
+        ip_address(given)
+    except ValueError:
+        return False
+    return True
 
 
 def host_of(connection: HTTPConnection) -> str | None:

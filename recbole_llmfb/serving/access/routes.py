@@ -92,8 +92,7 @@ def _add_sessions(router: APIRouter, access: Access) -> None:
     def login(request: Request, response: Response, credentials: Credentials) -> Me:
         if "origin" in request.headers or "sec-fetch-site" in request.headers:
             access.gate.check_page(request)
-        address = request.client.host if request.client else ""
-        principal, token = access.sign_in.enter(credentials.name, credentials.password, address)
+        principal, token = access.sign_in.enter(credentials.name, credentials.password, access.gate.address(request))
         before = read_cookie(request)
         if before is not None:
             access.sessions.close(before)
@@ -158,8 +157,7 @@ def _add_accounts(router: APIRouter, access: Access) -> None:
         if not principal.may("admin") and not (is_own and wanted.role is None and wanted.disabled is None):
             raise AccessError(403, f"this needs the scope 'admin'; {principal.name} may change the password of the own account")
         if is_own and wanted.password is not None:
-            address = request.client.host if request.client else ""
-            access.sign_in.confirm(wanted.name, wanted.current_password or "", address)
+            access.sign_in.confirm(wanted.name, wanted.current_password or "", access.gate.address(request))
         return access.accounts.change(
             principal, wanted.name, password=wanted.password, role=wanted.role, disabled=wanted.disabled
         )

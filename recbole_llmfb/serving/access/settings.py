@@ -2,6 +2,7 @@
 
 limits = "redis://cache/0"             # where several workers count together; see `limits`
 origins = ["https://console.example"]  # where browsers see the console, if a proxy changes the Host
+proxies = ["10.0.0.5"]                 # what stands in front, and says in X-Forwarded-For who signs in
 [rates]
 user = "300/minute"
 [session]
@@ -20,7 +21,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from limits import parse_many
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 
 from recbole_llmfb.errors import DataError
 
@@ -124,6 +125,7 @@ class AccessSettings(_Settings):
 
     limits: str = "memory://"
     origins: tuple[Origin, ...] = ()
+    proxies: tuple[IPvAnyNetwork, ...] = ()
     rates: RateSettings = RateSettings()
     logins: LoginSettings = LoginSettings()
     session: SessionSettings = SessionSettings()

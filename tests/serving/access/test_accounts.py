@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from access_service import HERE, PASSWORD, ROOT, Make, actions, client, one_database, signed_in
+from access_service import HERE, PASSWORD, ROOT, THERE, Make, actions, client, one_database, signed_in
 from httpx import Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -138,6 +138,26 @@ def test_guessing_names_from_one_address_is_stopped(ada: Access) -> None:
 def test_guessing_from_many_addresses_is_stopped(make_access: Make) -> None:
     access = make_access(logins={"name": "5/minute"})
     assert [login(access, peer=f"10.0.0.{number}").status_code for number in range(6)] == [401] * 5 + [429]
+
+
+@one_database
+def test_behind_a_proxy_who_is_behind_it_counts_and_not_the_proxy(make_access: Make) -> None:
+    """Otherwise a stranger's guesses would lock out everybody who signs in through the same proxy."""
+    access = make_access(logins={"address": "2/minute"}, proxies=["10.0.0.0/8"])
+    access.accounts.create(ROOT, "ada", PASSWORD, "operator")
+
+    def tried(forwarded: str, name: str = "nobody", peer: str = "10.0.0.1") -> int:
+        asking = client(access, THERE, peer=peer, X_Forwarded_For=forwarded)
+        return asking.post("/login", json={"name": name, "password": PASSWORD}).status_code
+
+    assert [tried("203.0.113.9") for _ in range(3)] == [401, 401, 429]
+    assert tried("203.0.113.9, 10.0.0.2") == 429, "two proxies, one behind the other"
+    assert tried("198.51.100.7, 203.0.113.9") == 429, "what somebody wrote there before the proxy did is not believed"
+    assert tried("198.51.100.7", "ada") == 200
+    assert [tried(f"203.0.113.{number}", peer="192.0.2.1") for number in range(3)] == [401, 401, 429], "nobody's proxy"
+    assert [tried(forwarded, peer="10.0.0.3") for forwarded in ("", "unknown", "x" * 300)] == [401, 401, 429]
+    with access.database.reading() as session:
+        assert access.audit.page(session, limit=50, action="login").entries[0].detail == {"address": "198.51.100.7"}
 
 
 @one_database

@@ -8,6 +8,7 @@ import pytest
 from access_service import HERE, PASSWORD, ROOT, THERE, Make, client, one_database, signed_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from recbole_llmfb.errors import DataError, UsageError
 from recbole_llmfb.serving.access import Access, AccessSettings, Principal, check_bind
@@ -56,6 +57,13 @@ def test_loopback_is_open_as_operator_until_something_is_configured(access: Acce
         ({"X-Forwarded-Proto": "https"}, "proxy"),
         ({"X-Forwarded-Anything": "1"}, "proxy"),
         ({"X-Real-IP": "127.0.0.1"}, "proxy"),
+        ({"X-Client-IP": "127.0.0.1"}, "proxy"),
+        ({"X-Cluster-Client-IP": "127.0.0.1"}, "proxy"),
+        ({"True-Client-IP": "127.0.0.1"}, "proxy"),
+        ({"X-Original-Forwarded-For": "127.0.0.1"}, "proxy"),
+        ({"CF-Ray": "8f"}, "proxy"),
+        ({"X-Envoy-External-Address": "127.0.0.1"}, "proxy"),
+        ({"X-Amzn-Trace-Id": "Root=1"}, "proxy"),
         ({"Via": "1.1 proxy"}, "proxy"),
         ({"Host": "attacker.example"}, "Host"),
         ({"Host": "attacker.example:8000"}, "Host"),
@@ -153,6 +161,14 @@ def test_a_key_of_a_user_reaches_that_user_alone(access: Access) -> None:
     assert mine.get("/v1/me").json()["user"] == "u1"
 
 
+@one_database
+def test_a_key_is_for_a_user_whom_the_service_can_name(access: Access) -> None:
+    """Its requests take ids of at most 256 characters, so that a key of a longer one would reach nobody."""
+    assert access.keys.create(ROOT, "k", "user", "u" * 256).user
+    with pytest.raises(ValidationError, match="256"):
+        access.keys.create(ROOT, "k", "user", "u" * 257)
+
+
 def test_a_revoked_key_is_refused_from_the_next_request_on_in_every_process(access: Access, make_access: Make) -> None:
     made = access.keys.create(ROOT, "program", "admin")
     programs = [client(process, X_API_Key=made.key) for process in (access, make_access())]
@@ -214,6 +230,7 @@ def test_a_wrong_setting_is_refused_with_its_name(tmp_path: Path) -> None:
         ('[rates]\nuser = "often"', "rates.user.*300/minute"),
         ('origins = ["console.example"]', "origins.*https://console.example"),
         ("[session]\nidle_minutes = 0", "session.idle_minutes"),
+        ('proxies = ["proxy.example"]', "proxies.0"),
         ("loopback = true", "loopback"),
         ("[", "no TOML"),
     ]:
