@@ -20,7 +20,7 @@ from recbole_llmfb.serving.access.settings import SessionSettings
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.serving.store.tables import AccountRow, SessionRow
 
-_COOKIE = "llmfb_session"
+COOKIE = "llmfb_session"
 _MINUTE_US = 60_000_000
 FIRST_START = Principal("first-start", "admin")  # whoever followed the link that the machine's own terminal showed
 
@@ -107,4 +107,4 @@ def clear_cookie(connection: HTTPConnection, response: Response) -> None:
 
 
 def cookie_name(connection: HTTPConnection) -> str:
-    return f"__Host-{_COOKIE}" if is_secure(connection) else _COOKIE
+    return f"__Host-{COOKIE}" if is_secure(connection) else COOKIE

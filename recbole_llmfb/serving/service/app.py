@@ -65,7 +65,7 @@ def create_app(
     app.state.service = service
     for routes in (routes_slates, routes_catalogue, routes_people, routes_health):
         app.include_router(routes.router)
-    app.include_router(access_router(service.access), responses=problems())
+    app.include_router(access_router(service.access), responses=problems(409))
     answer_with_problems(app)
     describe(app)
     app.add_middleware(RequestLimits, max_body=max_body)

@@ -1,4 +1,4 @@
-"""The service's OpenAPI document, with problem documents as what they are."""
+"""The service's OpenAPI document, with problem documents as what they are, and how to prove who asks."""
 
 from http import HTTPStatus
 from typing import Any
@@ -6,11 +6,19 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from recbole_llmfb.serving.access.sessions import COOKIE
 from recbole_llmfb.serving.service.problems import MEDIA_TYPE
 from recbole_llmfb.serving.service.wire import Problem
 
 _USUAL = (400, 401, 403, 404, 413, 415, 422, 429, 503)
 _REF = "#/components/schemas/{model}"
+_OPEN = ("/v2", "/login", "/logout")  # for anybody
+_PROOFS = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of the identity provider."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A session that /login began."},
+}
+_SECURITY: list[dict[str, list[str]]] = [*({name: []} for name in _PROOFS), {}]  # none: on this machine, until a key is made
 
 
 def problems(*more: int, only: bool = False) -> dict[int | str, dict[str, Any]]:
@@ -28,6 +36,10 @@ def describe(app: FastAPI) -> None:
             made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             schema = Problem.model_json_schema(ref_template=_REF)
             made["components"]["schemas"].update({**schema.pop("$defs", {}), "Problem": schema})
+            made["components"]["securitySchemes"] = _PROOFS
+            for path, operations in made["paths"].items():
+                for operation in () if path.startswith(_OPEN) else operations.values():
+                    operation["security"] = _SECURITY
             app.openapi_schema = made
         return app.openapi_schema
 

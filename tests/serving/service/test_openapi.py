@@ -1,5 +1,6 @@
 """The OpenAPI document says what the service does: clients can be made of it, and what fits it is answered without a fault."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,11 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 from starlette.testclient import TestClient
+
+from recbole_llmfb.bundle import Bundle
+from recbole_llmfb.serving.access import Principal
+from recbole_llmfb.serving.service.app import create_app
+from recbole_llmfb.serving.store import Database
 
 OPERATIONS = {
     "recommend",
@@ -36,21 +42,60 @@ OPERATIONS = {
     "model_metadata",
     "metrics",
 }
+ACCESS = {
+    "login",
+    "follow",
+    "logout",
+    "me",
+    "keys",
+    "create_key",
+    "revoke_key",
+    "accounts",
+    "create_account",
+    "change_account",
+    "audit",
+}
+OPEN = {"live", "ready", "server_metadata", "model_ready", "model_metadata", "login", "follow", "logout"}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def _document(app: Any) -> schemathesis.BaseSchema:
+    """Without made-up keys: all that they would show is that they are refused."""
+    config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
+    return schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
 
 
 @pytest.fixture(scope="module")
 def document(shared_service: TestClient) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_asgi("/openapi.json", shared_service.app)
+    return _document(shared_service.app)
+
+
+@pytest.fixture(scope="module")
+def guarded(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[schemathesis.BaseSchema, str]]:
+    """The document of a service for which a key was made, and that key, of an admin."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('guarded') / 'log.db'}")
+    app = create_app(bundle.path, database=database)
+    yield _document(app), app.state.service.access.keys.create(Principal("test", "admin"), "k", "admin").key
+    database.close()
 
 
 def test_every_operation_has_a_name_and_a_description(shared_service: TestClient) -> None:
     made = shared_service.get("/openapi.json").json()
     operations = [one for path in made["paths"].values() for one in path.values()]
     names = [one["operationId"] for one in operations]
-    assert len(set(names)) == len(names) and set(names) >= OPERATIONS | {"login", "me", "create_key", "accounts", "audit"}
+    assert len(set(names)) == len(names) and set(names) >= OPERATIONS | ACCESS
     assert all(one["description"] for one in operations)
     assert {"Slate", "Problem", "Reading", "Explanation"} <= set(made["components"]["schemas"])
+
+
+def test_every_operation_that_needs_somebody_says_how_to_prove_it(shared_service: TestClient) -> None:
+    made = shared_service.get("/openapi.json").json()
+    schemes = made["components"]["securitySchemes"]
+    assert (schemes["bearer"]["scheme"], schemes["key"]["name"], schemes["session"]["in"]) == ("bearer", "X-API-Key", "cookie")
+    said = {one["operationId"]: one.get("security") for path in made["paths"].values() for one in path.values()}
+    proofs = [{"bearer": []}, {"key": []}, {"session": []}, {}]
+    assert {name for name, security in said.items() if security is None} == OPEN
+    assert all(security == proofs for name, security in said.items() if name not in OPEN)
 
 
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
@@ -58,6 +103,19 @@ def test_every_operation_has_a_name_and_a_description(shared_service: TestClient
 def test_whatever_fits_the_document_or_does_not_is_answered_as_it_says(
     document: schemathesis.BaseSchema, name: str, mode: GenerationMode
 ) -> None:
+    _hold(document, name, mode)
+
+
+@pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", sorted(ACCESS))
+def test_who_is_let_in_is_decided_as_the_document_says(
+    guarded: tuple[schemathesis.BaseSchema, str], name: str, mode: GenerationMode
+) -> None:
+    document, key = guarded
+    _hold(document, name, mode, headers={"X-API-Key": key})
+
+
+def _hold(document: schemathesis.BaseSchema, name: str, mode: GenerationMode, headers: dict[str, str] | None = None) -> None:
     operation = next(one for one in (found.ok() for found in document.get_all_operations()) if _name(one) == name)
     if mode is GenerationMode.NEGATIVE and not (operation.query or operation.body or operation.path_parameters):
         pytest.skip("this one takes nothing that could be wrong")
@@ -67,7 +125,7 @@ def test_whatever_fits_the_document_or_does_not_is_answered_as_it_says(
     @settings(max_examples=8, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def answered(case: schemathesis.Case) -> None:
-        statuses.append(case.call_and_validate(checks=CHECKS).status_code)
+        statuses.append(case.call_and_validate(checks=CHECKS, headers=headers).status_code)
 
     answered()
     assert statuses and max(statuses) < 500
