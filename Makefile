@@ -1,12 +1,14 @@
 # From a bare machine with Python 3.11: `make demo` and `make test` each install everything they need into .venv.
 #
 #   make PYTHON=/path/to/python3.11 ...   name the Python to use
+#   make SOAK_MINUTES=600 soak            how long a service is killed and loaded
 #   make NEED_GIB=12 ...                  the free disk space to ask for: 6 GiB are for torch's CPU build, the CUDA build needs twice that
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint benchmark clean
+.PHONY: help install demo test lint soak benchmark clean
 
 NEED_GIB ?= 6
+SOAK_MINUTES ?= 30
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -34,6 +36,7 @@ help:
 	@echo 'make demo       a small model, from nothing to a recommendation that listens'
 	@echo 'make test       ruff, mypy and pytest'
 	@echo 'make lint       ruff and mypy alone'
+	@echo 'make soak       a service is killed and loaded for $(SOAK_MINUTES) minutes: nothing may be lost'
 	@echo 'make benchmark  the tables of the README on ml-100k (long)'
 	@echo 'make install    the environment alone, in .venv'
 	@echo 'make clean      remove .venv, caches and build output; what was trained stays'
@@ -59,6 +62,9 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/pytest
+
+soak: $(STAMP)
+	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -m soak tests/serving/service/test_soak.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
