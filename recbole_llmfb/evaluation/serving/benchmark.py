@@ -59,7 +59,7 @@ def benchmark_serving(
             machine=machine,
             own=step("answers", _apart, measure_answers, bundle.path, calls=calls),
             answers=tuple(step(f"{size:,} items", _apart, measure_answers, bundle.path, size, calls=calls) for size in sizes),
-            cross_encoder=step("cross-encoder", _apart, measure_cross_encoder, bundle.path),
+            cross_encoder=step("cross-encoder", _apart, measure_cross_encoder, bundle.path, calls=min(calls, 10)),
             start_seconds=tuple(step("start", _start, bundle.path) for _ in range(starts)),
             http=step("clients", measure_load, bundle.path, seconds=seconds),
             kills=tuple(measure_kills(bundle.path, url, kills=kills, killed=bar.update) for url in urls),

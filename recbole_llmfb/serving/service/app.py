@@ -23,7 +23,7 @@ MAX_BODY = 64 * 1024
 _ABOUT = """Recommendations that listen. What a user says, rates or clicks changes the very next slate, with reasons.
 
 Ids are strings and may hold any character but NUL; they travel in the query or in the body. Errors are problem documents
-(RFC 9457) that name the field. A POST with an `Idempotency-Key` may be sent again: it is carried out once."""
+(RFC 9457) that name the field. Feedback with an `Idempotency-Key` may be sent again: it is carried out once."""
 
 
 def create_app(
