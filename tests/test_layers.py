@@ -43,14 +43,15 @@ LAYERS = {
     ),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
+    "learning": _layer("evaluation", "convert"),
     "console": _layer("serving", "dashboard"),
-    "cli": _layer("console", "convert", "evaluation", libraries="typer"),
+    "cli": _layer("console", "convert", "evaluation", "learning", libraries="typer"),
     "__main__": _layer("cli"),
     "dashboard": _layer(libraries="numpy pandas plotly pydantic starlette streamlit"),
 }
 
 # The command line must start without the training extra: what may import RecBole, it imports inside the command that needs it.
-LAZY_IN_CLI = {"recbole", "hyperopt", "peft", f"{PACKAGE}.training", f"{PACKAGE}.convert", f"{PACKAGE}.evaluation"}
+LAZY_IN_CLI = {"recbole", "hyperopt", "peft"} | {f"{PACKAGE}.{name}" for name in "training convert evaluation learning".split()}
 # Ranking is pure: no files, no clock, no log, no process.
 IMPURE_MODULES = set("http io logging os pathlib pickle shutil socket sqlite3 subprocess tempfile time urllib".split())
 IMPURE_NAMES = {"open", "print", "input"}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 from pydantic import ValidationError
 
-from recbole_llmfb.cli import access, asking, console, judging, making, serving
+from recbole_llmfb.cli import access, asking, console, judging, learning, making, serving
 from recbole_llmfb.cli.printing import fail, one_line
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 
@@ -36,6 +36,7 @@ for _command in (
     judging.benchmark,
     judging.benchmark_serving,
     judging.conversations,
+    learning.export,
     serving.serve,
     console.console,
     serving.backup,

@@ -81,8 +81,13 @@ def in_backend(path: Path, backend: Backend) -> Path:
 
 def data_fingerprint(config: Any) -> str:
     """A SHA-256 over the dataset's atomic files."""
+    return files_fingerprint(Path(config["data_path"]), str(config["dataset"]))
+
+
+def files_fingerprint(folder: Path, name: str) -> str:
+    """A SHA-256 over the files `<name>.*` of a folder: their names and what they hold."""
     whole = hashlib.sha256()
-    for file in sorted(Path(config["data_path"]).glob(f"{config['dataset']}.*")):
+    for file in sorted(path for path in folder.iterdir() if path.name.startswith(f"{name}.")):
         whole.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
     return whole.hexdigest()
 
