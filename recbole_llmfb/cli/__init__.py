@@ -37,6 +37,7 @@ for _command in (
     judging.benchmark_serving,
     judging.conversations,
     learning.export,
+    learning.learn,
     serving.serve,
     console.console,
     serving.backup,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbole_llmfb.cli.options import DATABASE, AsJson, DatabaseUrl
+from recbole_llmfb.cli.options import DATABASE, AsJson, DatabaseUrl, Override
 from recbole_llmfb.cli.printing import print_json
 
 
@@ -34,3 +34,40 @@ def export(
     for file, rows in exported.rows.items():
         typer.echo(f"{exported.folder / file}: {rows} rows")
     typer.echo(f"fingerprint: {exported.fingerprint}")
+
+
+def learn(
+    database: DatabaseUrl = DATABASE,
+    bundle: Annotated[Path, typer.Option(metavar="CHAMPION", help="A folder of bundles, whose champion is challenged.")] = Path(
+        "saved"
+    ),
+    items: Annotated[Path | None, typer.Option(help="An .item file with the catalogue as it is now.")] = None,
+    encoder: Annotated[
+        str, typer.Option("--encoder-tuning", help="lora, top:<n>, full, or frozen for the same vectors.")
+    ] = "lora",
+    epochs: Annotated[int, typer.Option(help="Passes over old and new data.", min=1)] = 3,
+    newest: Annotated[float, typer.Option(help="Share of new interactions to judge by.", min=0.01, max=0.9)] = 0.2,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a challenger from the champion on what the log has since, and promote it if it is better and breaks nothing."""
+    from recbole_llmfb.learning.learn import Options
+    from recbole_llmfb.learning.learn import learn as run
+    from recbole_llmfb.learning.warm import Warmth
+    from recbole_llmfb.serving.store import Database
+    from recbole_llmfb.training.config_files import parse_overrides
+
+    given = parse_overrides(override or [])
+    moved = {"data_path": given.pop("data_path")} if "data_path" in given else None  # of the champion's data, not of the new ones
+    warmth = Warmth(encoder_tuning=encoder, epochs=epochs, settings=given)
+    opened = Database(database)
+    try:
+        report = run(opened, bundle, options=Options(warmth, items, newest, config_dict=moved), progress=_tell)
+    finally:
+        opened.close()
+    typer.echo(report.model_dump_json() if as_json else report.text())
+
+
+def _tell(step: str, share: float | None) -> None:
+    if share == 0.0:
+        typer.echo(f"{step} ...", err=True)

@@ -51,6 +51,17 @@ class HeldOut:
     valid: Interactions
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The data that a bundle was trained on. Configuration, data set and loaders are RecBole's."""
+
+    config: Any
+    dataset: Any
+    train: Any
+    valid: Any
+    test: Any
+
+
 @quiet()
 def rebuild(bundle: Bundle, part: Part, changes: Mapping[str, Any] | None = None) -> HeldOut:
     """The data that a bundle was trained on, split as then.
@@ -63,27 +74,13 @@ def rebuild(bundle: Bundle, part: Part, changes: Mapping[str, Any] | None = None
             items are not the bundle's.
         ConfigError, DataError: the data cannot be read.
     """
-    saved = bundle.manifest.configuration
-    missing = [key for key in _NEEDED if key not in saved]
-    if missing:
-        problem = f"its configuration does not say {missing[0]}, so that its split cannot be built again"
-        raise BundleError(bundle.path, problem, remedy="evaluate a bundle that `train` wrote")
-    if saved.get("refit_all"):
+    if bundle.manifest.configuration.get("refit_all"):
         problem = "it was refitted on all interactions, and nothing is held out"
         raise BundleError(bundle.path, problem, remedy="train with refit_all: false, and evaluate that bundle")
-    config = rebuild_config(saved, changes={"use_gpu": False} | dict(changes or {}))
-    dataset: Any = load_dataset(config)
-    train, valid, test = loaders = split(config, dataset)
-    found, expected = split_fingerprint(*loaders), bundle.manifest.fingerprints.get("split")
-    if found != expected:
-        problem = f"the split of {config['dataset']} is {found[:12]} here, the bundle's is {str(expected)[:12]}"
-        raise BundleError(
-            bundle.path, problem, remedy="evaluate it on the data it was trained on; `data_path` says where that is"
-        )
-    if dataset.item_table["item"].tolist()[1:] != bundle.items["item"].tolist():
-        problem = f"the items of {config['dataset']} are not the bundle's, or in another order"
-        raise BundleError(bundle.path, problem, remedy="evaluate it on the data it was trained on")
-    parts = {name: _interactions(dataset, loader) for name, loader in (("train", train), ("valid", valid), ("test", test))}
+    built = rebuild_split(bundle, changes)
+    dataset, test, valid = built.dataset, built.test, built.valid
+    loaders = (("train", built.train), ("valid", valid), ("test", test))
+    parts = {name: _interactions(dataset, loader) for name, loader in loaders}
     size = dataset.user_num, dataset.item_num - 1
     return HeldOut(
         user_field=dataset.uid_field,
@@ -94,6 +91,28 @@ def rebuild(bundle: Bundle, part: Part, changes: Mapping[str, Any] | None = None
         part=parts[part],
         valid=parts["valid"],
     )
+
+
+def rebuild_split(bundle: Bundle, changes: Mapping[str, Any] | None = None) -> Split:
+    """The whole split of a bundle's training, whether or not the bundle was refitted on it. Raises as `rebuild` does."""
+    saved = bundle.manifest.configuration
+    missing = [key for key in _NEEDED if key not in saved]
+    if missing:
+        problem = f"its configuration does not say {missing[0]}, so that its split cannot be built again"
+        raise BundleError(bundle.path, problem, remedy="evaluate a bundle that `train` wrote")
+    config = rebuild_config(saved, changes={"use_gpu": False} | dict(changes or {}))
+    dataset: Any = load_dataset(config)
+    loaders = split(config, dataset)
+    found, expected = split_fingerprint(*loaders), bundle.manifest.fingerprints.get("split")
+    if found != expected:
+        problem = f"the split of {config['dataset']} is {found[:12]} here, the bundle's is {str(expected)[:12]}"
+        raise BundleError(
+            bundle.path, problem, remedy="evaluate it on the data it was trained on; `data_path` says where that is"
+        )
+    if dataset.item_table["item"].tolist()[1:] != bundle.items["item"].tolist():
+        problem = f"the items of {config['dataset']} are not the bundle's, or in another order"
+        raise BundleError(bundle.path, problem, remedy="evaluate it on the data it was trained on")
+    return Split(config, dataset, *loaders)
 
 
 def _interactions(dataset: Any, loader: Any) -> Interactions:

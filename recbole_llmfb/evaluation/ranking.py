@@ -82,8 +82,17 @@ def rank_users(
         counts.append(relevant.sum(dim=1).numpy())
         users.append(interaction[loader.uid_field].cpu().numpy())
     hit, count = np.concatenate(hits), np.concatenate(counts)
-    values = {name: formula(hit[:, :cut], count) for name, (formula, cut) in wanted.items()}
-    return UserMetrics(np.concatenate(users), values)
+    return UserMetrics(np.concatenate(users), of_hits(hit, count, wanted))
+
+
+def of_hits(hit: Hits, count: NDArray[np.int64], metrics: Iterable[str] = METRICS) -> dict[str, NDArray[np.float64]]:
+    """Metrics by row: hit (N, K) whether each place of a list holds a relevant item, count (N,) of relevant items -> (N,) each.
+
+    Raises:
+        UsageError: an unknown metric.
+    """
+    parsed = {name: _parse(name) for name in metrics}
+    return {name: formula(hit[:, :cut], count) for name, (formula, cut) in parsed.items()}
 
 
 def _scores(model: Ranker, interaction: Any, dataset: Any) -> Tensor:

@@ -75,6 +75,10 @@ class LogPart:
                 yield Row("exposure", cells | {"position": position, "shown": shown})
 
 
+NOTHING = LogPart()
+"""An empty log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """Where the files are. rows: by file. fingerprint: a SHA-256 over them. since: the bundle's version, None for everything."""

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,24 @@ from recbole_llmfb.training.encoder_export import export_encoder
 from recbole_llmfb.training.quick_start import Experiment, split_fingerprint
 
 
-def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Descent:
+    """Where a bundle that continues another one belongs.
+
+    root: the folder of bundles. parent: the version that training began from. watermark: user -> last `seq` learned.
+    notes: what its configuration says beside that of its training. It is not made the champion: a gate decides that.
+    """
+
+    root: Path
+    parent: str
+    watermark: Mapping[str, int]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_bundle(experiment: Experiment, result: Mapping[str, Any], descent: Descent | None = None) -> str:
     """Write the best epoch's model as a bundle under `<checkpoint_dir>/<dataset>`, and make it the champion; returns its path.
+
+    With a `descent`, it is written where that says, and the champion stays.
 
     The histories are those that the model was trained on, so that the bundle can be evaluated on what was held out; `refit_all`
     adds the held-out interactions, for serving.
@@ -48,17 +65,21 @@ def write_bundle(experiment: Experiment, result: Mapping[str, Any]) -> str:
         }
     )
     path = bundle.write_bundle(
-        Path(config["checkpoint_dir"]) / str(config["dataset"]),
+        descent.root if descent else Path(config["checkpoint_dir"]) / str(config["dataset"]),
         scorer=lean(model.scorer.cpu()),
         head=model.head.cpu(),
         encoder=model.encoder.merged().cpu(),
         items=items,
         attributes=model.catalogue.attributes,
         histories=histories,
-        configuration=plain(config.final_config_dict, "configuration") | {"encoder_backend": "torch"},
+        configuration=plain(config.final_config_dict, "configuration")
+        | {"encoder_backend": "torch"}
+        | dict(descent.notes if descent else {}),
         metrics={key: plain(result[key], key) for key in ("best_valid_score", "best_valid_result", "test_result")},
         fingerprints={"data": data_fingerprint(config), "split": split_fingerprint(*parts)},
-        watermark={},
+        watermark=descent.watermark if descent else {},
+        parent=descent.parent if descent else None,
+        champion=descent is None,
     )
     return str(in_backend(path, config["encoder_backend"]))
 

@@ -80,7 +80,6 @@ def run_recbole_llmfb(
         close_log()
 
 
-@quiet()
 def prepare(
     model: str | type | None = None,
     dataset: str | None = None,
@@ -88,7 +87,12 @@ def prepare(
     config_dict: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """Build configuration, data, model and trainer, and open the run's log. The arguments are those of `run_recbole_llmfb`."""
-    config = build_config(model, dataset, config_file_list, config_dict)
+    return assemble(build_config(model, dataset, config_file_list, config_dict))
+
+
+@quiet()
+def assemble(config: Config) -> Experiment:
+    """Data, model and trainer of a configuration; opens the run's log."""
     init_seed(config["seed"], config["reproducibility"])
     open_log(config)
     log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ START = datetime(2026, 6, 1, 12, 30, 0, 250_000, tzinfo=UTC)
 
 
 @pytest.fixture
-def log(database: Database) -> SqlLog:
+def log(database: Database) -> SqlLog:  # on both kinds of database
     return SqlLog(database)
 
 

@@ -1,0 +1,186 @@
+"""From feedback to a better model, or to the same one: export, train, judge, decide. `learn` reads top to bottom.
+
+The log is read once, at one moment. A challenger is trained on everything before the cut and written as a bundle whose parent is
+the champion; both are judged on what came after the cut and on the old test set; the gate decides. Until the champion's pointer
+moves, in one step and last of all, nothing that is served has changed: whatever ends this process leaves the champion.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from recbole_llmfb.bundle import Bundle, load_bundle
+from recbole_llmfb.bundle import promote as point_at
+from recbole_llmfb.files import replace_text
+from recbole_llmfb.learning.data import Base, Data, assemble
+from recbole_llmfb.learning.exporting import LogPart, erased, read_log
+from recbole_llmfb.learning.gate import TOLERANCES, Verdict, decide
+from recbole_llmfb.learning.judging import Judge
+from recbole_llmfb.learning.laws import latency, laws
+from recbole_llmfb.learning.warm import FIRST, Cancelled, Progress, Trained, Warmth, first_of, train, unheard, wanted
+from recbole_llmfb.serving.store import Database
+from recbole_llmfb.training.export import Descent, write_bundle
+
+NEWEST, OLD = "newest feedback", "old test set"
+REPORT = "{version}.learning.json"
+_SENTENCES = ("less of this", "more like the last one please", "something funny", "no more of the same", "I liked the old ones")
+
+
+class LearningReport(BaseModel):
+    """What became of one round of learning.
+
+    figures: test set -> metric -> means of champion and challenger. counts: interactions by part of the data. seconds: by step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    champion: str
+    challenger: str
+    promoted: bool
+    verdict: Verdict
+    figures: dict[str, dict[str, tuple[float, float]]]
+    counts: dict[str, int]
+    fingerprint: str
+    seconds: dict[str, float]
+
+    def text(self) -> str:
+        """Lines for people: every check, and what came of it."""
+        lines = [f"{'  passed' if check.passed else '  FAILED'}  {check.why}" for check in self.verdict.checks]
+        end = f"{self.challenger} is the champion now" if self.promoted else f"{self.champion} stays the champion"
+        return "\n".join([f"challenger {self.challenger} against champion {self.champion}", *lines, end])
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a round of learning goes.
+
+    warmth: of the training. items: an `.item` file in place of the champion's. newest_share: of new interactions, held out to
+    judge by. timed_calls: of each bundle; 0 leaves latency out of the gate. config_dict: configuration keys that differ on this
+    machine, such as `data_path`. trusted: what of the log is learned from; all of it, unless given.
+    """
+
+    warmth: Warmth = Warmth()
+    items: Path | None = None
+    newest_share: float = 0.2
+    tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
+    timed_calls: int = 40
+    config_dict: Mapping[str, Any] | None = None
+    trusted: Callable[[LogPart], LogPart] | None = None
+
+
+def learn(
+    database: Database,
+    root: str | Path,
+    *,
+    options: Options | None = None,
+    actor: str = "learn",
+    progress: Progress = unheard,
+    cancelled: Callable[[], bool] = wanted,
+) -> LearningReport:
+    """Learn from what a log has since the champion, and promote the challenger if it is better and breaks nothing.
+
+    Args:
+        root: the folder of bundles, whose champion is challenged.
+        actor: who promotes, for the audit log.
+        progress: is told steps ("export", "train", "judge", "gate") and shares. cancelled: asked between steps.
+
+    Raises:
+        BundleError: no champion, or data that are not what it was trained on.
+        NotEnoughDataError: too little is new.
+        StoreError: the log cannot be read.
+        Cancelled: `cancelled` said so; the champion stays.
+    """
+    options, root, clock = options or Options(), Path(root), _Clock(progress, cancelled)
+    champion = load_bundle(root)
+    with clock.step("export"):
+        data = _gathered(database, champion, root, options)
+    with clock.step("train"), TemporaryDirectory(prefix="learning-") as scratch:
+        trained = train(champion, data, options.warmth, checkpoints=scratch, progress=progress, cancelled=cancelled)
+        challenger = load_bundle(written(trained, champion, data, root))
+    with clock.step("judge"):
+        scores = judged(champion, challenger, data)
+    with clock.step("gate"):
+        timed = latency(champion, challenger, _SENTENCES, calls=options.timed_calls) if options.timed_calls else None
+        verdict = decide(
+            metrics=scores, newest=scores[NEWEST], laws=laws(challenger, champion), latency=timed, tolerances=options.tolerances
+        )
+    report = LearningReport(
+        champion=champion.version,
+        challenger=challenger.version,
+        promoted=verdict.passed,
+        verdict=verdict,
+        figures={name: _means(*both) for name, both in scores.items()},
+        counts=dict(data.counts),
+        fingerprint=data.fingerprint,
+        seconds=clock.seconds,
+    )
+    replace_text(root / REPORT.format(version=challenger.version), report.model_dump_json(indent=1))
+    if verdict.passed:
+        _promote(database, root, challenger.version, actor=actor, reason=verdict.checks[0].why)
+    return report
+
+
+def written(trained: Trained, champion: Bundle, data: Data, root: Path) -> str:
+    """A trained challenger as a bundle that is not served yet; its path."""
+    watermark = dict(champion.manifest.watermark)
+    watermark |= {user: max(seq, watermark.get(user, 0)) for user, seq in data.watermark.items()}
+    descent = Descent(root, champion.version, watermark, {FIRST: first_of(champion)[1]})
+    return write_bundle(trained.experiment, trained.result, descent)
+
+
+def judged(
+    champion: Bundle, challenger: Bundle, data: Data
+) -> dict[str, tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]]:
+    """Test set -> metrics by case of champion and challenger."""
+    judges = Judge(champion), Judge(challenger)
+    cases = {NEWEST: data.newest, OLD: data.old}
+    return {name: (judges[0](of), judges[1](of)) for name, of in cases.items() if of}
+
+
+def _gathered(database: Database, champion: Bundle, root: Path, options: Options) -> Data:
+    """The data of this round, on disk beside the bundles."""
+    log = read_log(database, {})
+    base = Base.of(champion, options.config_dict)
+    known = {*base.interactions["user"], *base.old["user"]}
+    return assemble(
+        base,
+        options.trusted(log) if options.trusted else log,
+        root / "data",
+        erased=frozenset(erased(database, known)),
+        items=options.items,
+        newest_share=options.newest_share,
+    )
+
+
+class _Clock:
+    """Times steps, and lets nobody begin one that is not wanted any more."""
+
+    def __init__(self, progress: Progress, cancelled: Callable[[], bool]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress, self._cancelled = progress, cancelled
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        if self._cancelled():
+            raise Cancelled
+        self._progress(name, 0.0)
+        start = monotonic()
+        yield
+        self.seconds[name] = round(monotonic() - start, 1)
+        self._progress(name, 1.0)
+
+
+def _promote(database: Database, root: Path, version: str, *, actor: str, reason: str) -> None:  # noqa: ARG001
+    point_at(root, version)
+
+
+def _means(one: Mapping[str, NDArray[np.float64]], other: Mapping[str, NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
+    return {name: (float(one[name].mean()), float(other[name].mean())) for name in one}
