@@ -3,7 +3,7 @@
 What has a closed form (item-item weights, popularity, vectors of items and attributes) is solved anew on everything. The rest is
 carried over row by row, by external id: an item that was there keeps its rows, one that left leaves, and a new one starts from
 its text, that is from the rows of the items whose texts are nearest, and as popular as it is. Users have no rows: their histories
-fold in. The encoder is the champion's, kept as it is or tuned with a rate one order below that of the first training; old data are
+fold in. The encoder is the champion's, kept as it is or tuned with a rate one order below the first training's; old data are
 replayed beside new.
 """
 
