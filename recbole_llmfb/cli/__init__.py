@@ -38,6 +38,7 @@ for _command in (
     judging.conversations,
     learning.export,
     learning.learn,
+    learning.benchmark_learning,
     serving.serve,
     console.console,
     serving.backup,

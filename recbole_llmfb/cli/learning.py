@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbole_llmfb.cli.options import DATABASE, AsJson, DatabaseUrl, Override
+from recbole_llmfb.cli.options import DATABASE, AsJson, Config, DatabaseUrl, Override, one_of
 from recbole_llmfb.cli.printing import print_json
 
 
@@ -66,6 +66,32 @@ def learn(
     finally:
         opened.close()
     typer.echo(report.model_dump_json() if as_json else report.text())
+
+
+def benchmark_learning(
+    config: Config,
+    results: Annotated[Path, typer.Option(help="Where the page and the finished runs go.")] = Path("results"),
+    work: Annotated[Path, typer.Option(help="Where data and bundles go.")] = Path("saved/benchmark-learning"),
+    encoder: Annotated[
+        str, typer.Option("--encoder-tuning", help="Of the first training; frozen, or top:<n> and then lora.")
+    ] = "frozen",
+    seeds: Annotated[int, typer.Option(help="Challengers that must not be promoted, of each kind.", min=1)] = 20,
+    only: Annotated[list[str] | None, typer.Option(help="line, shuffled or equal; may be repeated.")] = None,
+    override: Override = None,
+) -> None:
+    """Learn slice by slice from a public data set, and write the table; goes on where it stopped."""
+    from recbole_llmfb.learning.benchmark import PARTS
+    from recbole_llmfb.learning.benchmark import benchmark_learning as run
+    from recbole_llmfb.training.config_files import parse_overrides
+
+    parts = [one_of("only", part, *PARTS) for part in only or PARTS]
+    told = " ".join(["recbole-llmfb benchmark-learning", str(config), *(f"--set {one}" for one in override or [])])
+    typer.echo(
+        run(
+            config, folder=results, work=work, encoder_tuning=encoder, seeds=seeds, parts=parts,
+            settings=parse_overrides(override or []), command=told,
+        )
+    )  # fmt: skip
 
 
 def _tell(step: str, share: float | None) -> None:

@@ -25,7 +25,7 @@ FIRST = "first_training"
 
 _KEPT_OF_FIRST = ("encoder_learning_rate", "learning_rate", "epochs", "critic_lessons", "encoder_tuning")
 _NEIGHBOURS = 5
-_SHARPNESS = 10.0  # of the weights of neighbours, by cosine
+_SHARPNESS = 20.0  # of the weights of neighbours, by cosine
 
 Progress = Callable[[str, float | None], None]
 """Is told which step is under way, and which share of it is done, None where nobody knows."""

@@ -24,14 +24,14 @@ from recbole_llmfb.training.quick_start import Experiment, split_fingerprint
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a bundle that continues another one belongs.
+    """Where a bundle belongs that a gate judges before it is served.
 
-    root: the folder of bundles. parent: the version that training began from. watermark: user -> last `seq` learned.
+    root: the folder of bundles. parent: the version that training began from, if any. watermark: user -> last `seq` learned.
     notes: what its configuration says beside that of its training. It is not made the champion: a gate decides that.
     """
 
     root: Path
-    parent: str
+    parent: str | None
     watermark: Mapping[str, int]
     notes: Mapping[str, Any] = field(default_factory=dict)
 

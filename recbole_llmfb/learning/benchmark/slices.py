@@ -8,7 +8,6 @@ as its text alone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,8 @@ _BEFORE = timedelta(seconds=1)
 class Stream:
     """Interactions (user, item, time), oldest first, with the bounds of the slices: slice n is rows bounds[n] to bounds[n + 1].
 
-    said: comments, oldest first. old: the test set within slice 0, which nobody ever learns from.
+    said: comments, oldest first. old: the test set within slice 0, which nobody ever learns from. texts: item -> its text.
+    encoder: that a first training begins from.
     """
 
     base: Base
@@ -46,6 +46,8 @@ class Stream:
     bounds: tuple[int, ...]
     said: tuple[Feedback, ...]
     old: pd.DataFrame
+    texts: Mapping[str, str]
+    encoder: str | None
 
     @classmethod
     def of(cls, config_file: str | Path, *, changes: Mapping[str, Any] | None = None, seed: int = 0) -> "Stream":
@@ -74,10 +76,14 @@ class Stream:
         book = load_phrase_book(config["phrase_book"]).share("test")
         critic = Critic(catalogue.attributes, catalogue.membership, distinct_titles(_lexicon_names(catalogue)), book)
         said = _comments(frame, bounds, critic, catalogue.ids, seed)
-        return cls(base, frame.drop(index=old.index), bounds, tuple(said), old)
+        texts = dict(zip(catalogue.ids, catalogue.item_texts, strict=True))
+        return cls(base, frame.drop(index=old.index), bounds, tuple(said), old, texts, config["encoder"])
 
-    def learnable(self, upto: int, folder: Path) -> Data:
-        """Everything through slice `upto` to learn from, the next one to be judged on; after the last slice, a sliver of it."""
+    def learnable(self, upto: int, folder: Path, *, shuffled: int | None = None) -> Data:
+        """Everything through slice `upto` to learn from, the next one to be judged on; after the last slice, a sliver of it.
+
+        shuffled: a seed; who has what, of what is to be learned, is then left to chance. The cases to judge by stay true.
+        """
         frame = self.base.interactions
         last = upto == SLICES
         row = self.bounds[upto + 1] - (round(0.01 * len(frame)) if last else 0)
@@ -86,7 +92,10 @@ class Stream:
         seen = self.interactions[self.interactions["time"] <= until]
         said = [one for one in self.said if _us(one) <= until]
         base = replace(self.base, items=self._released(end), old=self.old)
-        return arrange(base, seen, cut, folder, words=[feedback_cells(one) for one in said], said=said)
+        words = [feedback_cells(one) for one in said]
+        if shuffled is not None:
+            seen = _shuffled(seen, cut, shuffled)
+        return arrange(base, seen, cut, folder, words=words, said=said)
 
     def cases(self, of: int) -> tuple[Case, ...]:
         """Of slice `of`: the later half of what each user did in it, to be found; everything before folds in."""
@@ -116,9 +125,12 @@ class Stream:
         kept = [row for row, item in enumerate(table.columns[self.base.fields[1]]) if item in there]
         return replace(table, columns={name: [cells[row] for row in kept] for name, cells in table.columns.items()})
 
-    @cached_property
-    def users(self) -> int:
-        return int(self.interactions["user"].nunique())
+
+def _shuffled(frame: pd.DataFrame, cut: int, seed: int) -> pd.DataFrame:
+    """Items before the cut dealt anew among its rows; pairs that come out twice stay once."""
+    mixed, before = frame.copy(), (frame["time"] < cut).to_numpy()
+    mixed.loc[before, "item"] = np.random.default_rng(seed).permutation(frame["item"][before].to_numpy())
+    return mixed.drop_duplicates(["user", "item"])
 
 
 def _latest(frame: pd.DataFrame, share: float) -> pd.Series:
