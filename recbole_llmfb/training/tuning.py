@@ -95,6 +95,12 @@ class TunedEncoder(Encoder):
             first += len(hidden)
         self.train(was_training)
 
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """As `Encoder.texts`; one that is not trained reads a text once, whoever asks for it again."""
+        if not self.tuned:
+            self.keep(texts)
+        return super().texts(texts)
+
     def hidden(self, texts: Sequence[str], tokens: Tokens) -> Tensor:
         if not self.trained_from or any(text not in self._below for text in texts):
             return super().hidden(texts, tokens)

@@ -4,6 +4,7 @@ The line of champions is: the model of slice 0, trained from scratch, then one w
 gate would say, because its figures on the next slice are what is reported. Nothing is chosen on a slice that is reported on.
 """
 
+import gc
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -103,6 +104,7 @@ class Runner:
     def gates(self, kind: str, seeds: Sequence[int]) -> None:
         """Challengers that must not be promoted. kind: `shuffled` labels against champion 0, or `equal` to champion 1: the same
         data with another seed. Both begin at champion 0 and are judged on slice 2."""
+        reading: Trained | None = None  # keeps what a frozen encoder has read for the next seed
         for seed in seeds:
             if ("gated", f"{kind}-{seed}") in self.records.found:
                 continue
@@ -110,7 +112,7 @@ class Runner:
             champion = first if kind == "shuffled" else self.champion(1)
             learned = self.stream.learnable(1, self._data_folder, shuffled=seed) if kind == "shuffled" else data
             start = process_time()
-            path, _ = self._warm(first, learned, replace(self.warmth, seed=1000 + seed))
+            path, reading = self._warm(first, learned, replace(self.warmth, seed=1000 + seed))
             seconds = process_time() - start
             challenger = load_bundle(path)
             judges = Judge(champion), Judge(challenger)
@@ -119,6 +121,7 @@ class Runner:
                 metrics={"next slice": newest, OLD: old}, newest=newest, laws=laws(challenger, champion), latency=None
             )
             checks = {check.name: [check.passed, check.value, check.bound] for check in verdict.checks}
+            assert reading is not None
             self.records.keep("gated", f"{kind}-{seed}", passed=verdict.passed, cpu_seconds=round(seconds, 1), checks=checks)
 
     def judge(self, name: str, bundle: Bundle, stage: int) -> None:
@@ -156,6 +159,7 @@ class Runner:
                 return load_bundle(self.folder / known["bundle"])
             except BundleError:
                 _log.warning("%s is gone: it is trained again", known["bundle"])
+        gc.collect()  # what another training's encoder has read must not save this one time
         wall, cpu = monotonic(), process_time()
         path, trained = run()
         took = {"wall_seconds": round(monotonic() - wall, 1), "cpu_seconds": round(process_time() - cpu, 1)}
