@@ -28,6 +28,9 @@ from recbole_llmfb.training.feedback_table import COLUMNS as FEEDBACK
 
 PARTS = ("train", "valid", "test")
 OLD = "old"
+WEIGHT = "weight"
+"""The column of how much an interaction counts for what others are shown, where the caller says it."""
+
 _MICROSECOND = Decimal("0.000001")
 _VALID_SHARE = 0.1
 _VALID_FROM = 5  # interactions that a user needs, before one is taken for validation
@@ -109,18 +112,24 @@ class Data:
     newest: tuple[Case, ...]
     old: tuple[Case, ...]
     counts: Mapping[str, int]
+    weighted: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Configuration keys that read these files as they are: their filters have run already."""
         off = "unload_col val_interval user_inter_num_interval item_inter_num_interval rm_dup_inter threshold".split()
-        return dict.fromkeys(off) | {
-            "data_path": str(self.data_path),
-            "dataset": self.name,
-            "benchmark_filename": list(PARTS),
-            "load_col": {"inter": list(self.fields), "item": [self.fields[1]]},
-            "filter_inter_by_user_or_item": False,
-            "field_separator": "\t",
-        }
+        weight = {"INTERACTION_WEIGHT_FIELD": WEIGHT} if self.weighted else {}
+        return (
+            dict.fromkeys(off)
+            | weight
+            | {
+                "data_path": str(self.data_path),
+                "dataset": self.name,
+                "benchmark_filename": list(PARTS),
+                "load_col": {"inter": [*self.fields, *([WEIGHT] if self.weighted else [])], "item": [self.fields[1]]},
+                "filter_inter_by_user_or_item": False,
+                "field_separator": "\t",
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -188,6 +197,7 @@ def assemble(
     erased: frozenset[str] = frozenset(),
     items: Path | None = None,
     newest_share: float = 0.2,
+    weights: Mapping[str, float] | None = None,
 ) -> Data:
     """Write the data of the next training under `folder`, and give its cases.
 
@@ -196,6 +206,7 @@ def assemble(
         erased: users whose data leave, whatever the champion was trained on.
         items: an `.item` file in place of the champion's: its new items join the catalogue, those that it lacks leave.
         newest_share: of new interactions, that are held out.
+        weights: id of a feedback -> how much it counts for what others are shown, from 0 to 1; what it leaves out counts fully.
 
     Raises:
         NotEnoughDataError: too little is new.
@@ -206,7 +217,11 @@ def assemble(
     interactions, cut = _joined(base, log, erased, catalogue, newest_share)
     base = replace(base, old=_kept(base.old, erased, catalogue), items=table)
     words = _words(base, log, erased)
-    return arrange(base, interactions, cut, folder, words=words, said=[one.feedback for one in log.said], log=log)
+    by_pair = None
+    if weights is not None:
+        by_pair = {(one.user, str(one.item)): weights[one.id] for _, one in log.said if chosen(one) and one.id in weights}
+    said = [one.feedback for one in log.said]
+    return arrange(base, interactions, cut, folder, words=words, said=said, log=log, weights=by_pair)
 
 
 def arrange(
@@ -218,13 +233,14 @@ def arrange(
     words: Sequence[Mapping[str, Any]] = (),
     said: Sequence[Feedback] = (),
     log: LogPart = NOTHING,
+    weights: Mapping[tuple[str, str], float] | None = None,
 ) -> Data:
     """Split interactions at the cut, and write them below `folder` beside the base's items and old test set.
 
-    words: rows of the `.feedback` file. said: what cases hear.
+    words: rows of the `.feedback` file. said: what cases hear. weights: of pairs of user and item.
     """
     parts = split_by_time(interactions, cut)
-    target = _written(_tables(base, parts, words), base.items, folder, base.name)
+    target = _written(_tables(base, parts, words, weights), base.items, folder, base.name)
     return Data(
         name=base.name,
         data_path=target.parent,
@@ -235,6 +251,7 @@ def arrange(
         newest=cases_of(pd.concat([parts.train, parts.valid, parts.seen]), parts.test, said),
         old=cases_of(pd.concat([parts.train, parts.valid]), base.old, (), now=False),
         counts={part: len(getattr(parts, part)) for part in ("train", "valid", "seen", "test")} | {OLD: len(base.old)},
+        weighted=weights is not None,
     )
 
 
@@ -306,15 +323,17 @@ def _words(base: Base, log: LogPart, erased: frozenset[str]) -> list[Mapping[str
     return list(rows.values())
 
 
-def _tables(base: Base, parts: Parts, words: Sequence[Mapping[str, Any]]) -> Tables:
+def _tables(
+    base: Base, parts: Parts, words: Sequence[Mapping[str, Any]], weights: Mapping[tuple[str, str], float] | None
+) -> Tables:
     user, item, time = base.fields
     frames = {"train": parts.train, "valid": parts.valid, "test": parts.test, OLD: base.old}
-    inter = {user: "token", item: "token", time: "float"}
-    rows = [
-        Row(f"{part}.inter", {user: one[0], item: one[1], time: Decimal(int(one[2])) * _MICROSECOND})
-        for part, frame in frames.items()
-        for one in frame[_COLUMNS].itertuples(index=False)
-    ]
+    inter = {user: "token", item: "token", time: "float"} | ({} if weights is None else {WEIGHT: "float"})
+    rows = []
+    for part, frame in frames.items():
+        for who, what, when in frame[_COLUMNS].itertuples(index=False):
+            weight = {} if weights is None else {WEIGHT: weights.get((who, what), 1.0)}
+            rows.append(Row(f"{part}.inter", {user: who, item: what, time: Decimal(int(when)) * _MICROSECOND} | weight))
     rows += [Row("feedback", cells) for cells in words]
     return Tables({f"{part}.inter": inter for part in frames} | {"feedback": FEEDBACK}, iter(rows), {})
 

@@ -10,7 +10,7 @@ the slate did not show it. What was taken back is left out, and so is whoever as
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -58,6 +58,10 @@ class LogPart:
     taken_back: frozenset[str] = frozenset()
     slates: tuple[Slate, ...] = ()
     watermark: Mapping[str, int] | None = None
+
+    def without(self, withheld: Collection[str]) -> "LogPart":
+        """Without what must not be learned from, by the ids of feedback."""
+        return replace(self, said=tuple(one for one in self.said if one.feedback.id not in withheld))
 
     def rows(self) -> Iterator[Row]:
         """What the files hold, file by file."""

@@ -5,13 +5,13 @@ the champion; both are judged on what came after the cut and on the old test set
 moves, in one step and last of all, nothing that is served has changed: whatever ends this process leaves the champion.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.bundle import promote as point_at
 from recbole_llmfb.files import replace_text
 from recbole_llmfb.learning.data import Base, Data, assemble
-from recbole_llmfb.learning.exporting import LogPart, erased, read_log
+from recbole_llmfb.learning.exporting import erased, read_log
 from recbole_llmfb.learning.gate import TOLERANCES, Verdict, decide
 from recbole_llmfb.learning.judging import Judge
 from recbole_llmfb.learning.laws import latency, laws
@@ -58,13 +58,22 @@ class LearningReport(BaseModel):
         return "\n".join([f"challenger {self.challenger} against champion {self.champion}", *lines, end])
 
 
+class Screening(Protocol):
+    """What of the log counts for what others are shown: ids of feedback that training leaves out, and weights of the rest."""
+
+    @property
+    def withheld(self) -> Collection[str]: ...
+    @property
+    def weights(self) -> Mapping[str, float]: ...
+
+
 @dataclass(frozen=True)
 class Options:
     """How a round of learning goes.
 
     warmth: of the training. items: an `.item` file in place of the champion's. newest_share: of new interactions, held out to
     judge by. timed_calls: of each bundle; 0 leaves latency out of the gate. config_dict: configuration keys that differ on this
-    machine, such as `data_path`. trusted: what of the log is learned from; all of it, unless given.
+    machine, such as `data_path`. screen: is told the users whom the champion knows, and says what of the log counts.
     """
 
     warmth: Warmth = Warmth()
@@ -73,7 +82,7 @@ class Options:
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
     timed_calls: int = 40
     config_dict: Mapping[str, Any] | None = None
-    trusted: Callable[[LogPart], LogPart] | None = None
+    screen: Callable[[Collection[str]], Screening] | None = None
 
 
 def learn(
@@ -147,16 +156,18 @@ def judged(
 
 def _gathered(database: Database, champion: Bundle, root: Path, options: Options) -> Data:
     """The data of this round, on disk beside the bundles."""
-    log = read_log(database, {})
     base = Base.of(champion, options.config_dict)
     known = {*base.interactions["user"], *base.old["user"]}
+    screened = options.screen(known) if options.screen else None
+    log = read_log(database, {})
     return assemble(
         base,
-        options.trusted(log) if options.trusted else log,
+        log.without(screened.withheld) if screened else log,
         root / "data",
         erased=frozenset(erased(database, known)),
         items=options.items,
         newest_share=options.newest_share,
+        weights=screened.weights if screened else None,
     )
 
 
