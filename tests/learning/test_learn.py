@@ -1,5 +1,6 @@
 """From a log to a champion: what is learned, what is left alone, and who decides."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +9,12 @@ import pytest
 from learning_world import CLICKS, ITEMS, LATER, NEW_USERS, USERS, WARMTH, World, clicks, item_rows, write_items
 
 from recbole_llmfb.bundle import load_bundle
+from recbole_llmfb.cli import main
 from recbole_llmfb.errors import NotEnoughDataError
 from recbole_llmfb.evaluation.heldout import rebuild
 from recbole_llmfb.learning import learn as learning
+from recbole_llmfb.learning.data import WEIGHT, Base, assemble
+from recbole_llmfb.learning.exporting import read_log
 from recbole_llmfb.learning.learn import Options, learn
 from recbole_llmfb.learning.warm import Cancelled
 from recbole_llmfb.schema import Feedback
@@ -140,3 +144,37 @@ def test_a_second_reading_of_the_same_log_makes_no_other_data(world: World, log:
     assert not first.promoted and not second.promoted and first.fingerprint == second.fingerprint
     assert first.figures == second.figures
     assert timedelta(0) < timedelta(seconds=1 + sum(first.seconds.values()))
+
+
+def test_what_is_withheld_is_not_learned(world: World, log: Log) -> None:
+    database, said = log
+    given = clicks(range(USERS + NEW_USERS))
+    fill(said, given)
+    late = f"u{USERS + 5}"
+    parts = read_log(database, {})
+    kept = parts.without({one.id for one in given if one.user == late})
+    assert {one.feedback.user for one in parts.said} - {one.feedback.user for one in kept.said} == {late}
+    data = assemble(Base.of(world.champion), kept, world.bundles / "data", weights={given[0].id: 0.25})
+    train = read_atomic(data.data_path / data.name / f"{data.name}.train.inter")
+    weights = dict(zip(zip(train.ids("user_id"), train.ids("item_id"), strict=True), train.numbers(WEIGHT), strict=True))
+    assert (
+        late not in train.columns["user_id"] and weights.pop(("u0", str(given[0].item))) == 0.25 and set(weights.values()) == {1}
+    )
+    assert data.settings()["INTERACTION_WEIGHT_FIELD"] == WEIGHT
+
+
+def test_the_command_line_exports_and_learns(world: World, log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database, said = log
+    fill(said, clicks(range(USERS + NEW_USERS)))
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    for arguments in (
+        ["export", str(tmp_path / "out"), "--database", url, "--since", str(world.bundles), "--json"],
+        ["learn", "--database", url, "--bundle", str(world.bundles), "--encoder-tuning", "frozen", "--epochs", "1", "--json"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+    exported, report = map(json.loads, capsys.readouterr().out.strip().splitlines())
+    assert exported["rows"] == {"out.inter": CLICKS * (USERS + NEW_USERS)}
+    assert {check["kind"] for check in report["verdict"]["checks"]} == {"metric", "newest", "law", "latency"}
+    assert report["promoted"] == (world.champion.version == report["challenger"])
