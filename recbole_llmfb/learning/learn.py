@@ -5,6 +5,8 @@ the champion; both are judged on what came after the cut and on the old test set
 moves, in one step and last of all, nothing that is served has changed: whatever ends this process leaves the champion.
 """
 
+import json
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.bundle import promote as point_at
+from recbole_llmfb.bundle.artifact import MANIFEST
 from recbole_llmfb.files import replace_text
 from recbole_llmfb.learning.data import Base, Data, assemble
 from recbole_llmfb.learning.exporting import erased, read_log
@@ -28,6 +31,9 @@ from recbole_llmfb.learning.laws import latency, laws
 from recbole_llmfb.learning.warm import FIRST, Cancelled, Progress, Trained, Warmth, first_of, train, unheard, wanted
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.training.export import Descent, write_bundle
+
+DATA = "data"
+"""The folder of data beside the versions."""
 
 NEWEST, OLD = "newest feedback", "old test set"
 REPORT = "{version}.learning.json"
@@ -132,6 +138,7 @@ def learn(
         seconds=clock.seconds,
     )
     replace_text(root / REPORT.format(version=challenger.version), report.model_dump_json(indent=1))
+    _prune(root)
     if verdict.passed:
         _promote(database, root, challenger.version, actor=actor, reason=verdict.checks[0].why)
     return report
@@ -156,19 +163,35 @@ def judged(
 
 def _gathered(database: Database, champion: Bundle, root: Path, options: Options) -> Data:
     """The data of this round, on disk beside the bundles."""
-    base = Base.of(champion, options.config_dict)
+    base = Base.of(champion, options.config_dict or _beside(champion, root))
     known = {*base.interactions["user"], *base.old["user"]}
     screened = options.screen(known) if options.screen else None
     log = read_log(database, {})
     return assemble(
         base,
         log.without(screened.withheld) if screened else log,
-        root / "data",
+        root / DATA,
         erased=frozenset(erased(database, known)),
         items=options.items,
         newest_share=options.newest_share,
         weights=screened.weights if screened else None,
     )
+
+
+def _beside(champion: Bundle, root: Path) -> dict[str, str] | None:
+    """Where the data of an earlier round are, should the folder of bundles have moved since."""
+    folder = root / DATA / Path(str(champion.manifest.configuration.get("data_path"))).parent.name
+    return {"data_path": str(folder)} if folder.is_dir() else None
+
+
+def _prune(root: Path) -> None:
+    """Remove data that no bundle here was trained on."""
+    used = set()
+    for path in root.glob(f"*/{MANIFEST}"):
+        used.add(Path(str(json.loads(path.read_text(encoding="utf-8"))["configuration"].get("data_path"))).parent.name)
+    for folder in (root / DATA).iterdir():
+        if folder.name not in used:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Clock:

@@ -45,13 +45,13 @@ class Warmth:
     """How a challenger is trained.
 
     encoder_tuning: as in the configuration; `frozen` keeps the champion's vectors. epochs: passes over old and new data.
-    lessons: simulated utterances, fewer than at first, because reading is known already. slower: by how much the encoder's rate
+    lessons: the share of the first training's simulated utterances, because reading is known already. slower: by how much the encoder's rate
     is below the first training's. seed: another one than the champion's gives an equal challenger.
     """
 
     encoder_tuning: str = "lora"
     epochs: int = 3
-    lessons: int = 8000
+    lessons: float = 0.2
     slower: float = 0.1
     seed: int | None = None
     settings: Mapping[str, Any] | None = None
@@ -131,7 +131,7 @@ def _changes(champion: Bundle, data: Data, warmth: Warmth, checkpoints: str) -> 
         "encoder_revision": None,
         "encoder_tuning": warmth.encoder_tuning,
         "encoder_learning_rate": warmth.slower * float(first["encoder_learning_rate"]),
-        "critic_lessons": min(warmth.lessons, int(first["critic_lessons"])),
+        "critic_lessons": round(warmth.lessons * int(first["critic_lessons"])),
         "epochs": warmth.epochs,
         "eval_step": warmth.epochs,
         "show_progress": False,

@@ -26,7 +26,7 @@ NAME = "films"
 USERS, ITEMS, EACH, NEW_USERS, CLICKS = 60, 40, 8, 20, 12
 GENRES = ["comedy", "drama", "horror", "western"]
 FIRST, LATER = 1_600_000_000, datetime(2026, 6, 1, tzinfo=UTC)
-WARMTH = Warmth(encoder_tuning="frozen", epochs=2, lessons=60)
+WARMTH = Warmth(encoder_tuning="frozen", epochs=2, lessons=1.0)
 
 _STARTS = ["please", "now", "today", "tonight", "again", "really", "kindly", "well", "still", "here", "maybe", "simply"]
 BOOK = {

@@ -143,7 +143,20 @@ def test_a_second_reading_of_the_same_log_makes_no_other_data(world: World, log:
     second = learn(database, world.bundles, options=replace(OPTIONS, tolerances={"NDCG@10": -9.0}))
     assert not first.promoted and not second.promoted and first.fingerprint == second.fingerprint
     assert first.figures == second.figures
-    assert timedelta(0) < timedelta(seconds=1 + sum(first.seconds.values()))
+
+
+def test_a_folder_of_bundles_that_moved_goes_on_and_keeps_only_data_that_is_used(world: World, log: Log, tmp_path: Path) -> None:
+    database, said = log
+    fill(said, clicks(range(USERS + NEW_USERS)))
+    assert learn(database, world.bundles, options=OPTIONS).promoted
+    more = [one for one in clicks(range(USERS + NEW_USERS), each=20, seed=2) if not one.id.endswith("-0")]
+    fill(said, [one.model_copy(update={"id": f"b{one.id}", "time": one.time + timedelta(days=3)}) for one in more])
+    moved = world.bundles.rename(tmp_path / "moved")
+    (moved / "data" / "0123456789abcdef").mkdir()
+    report = learn(database, moved, options=OPTIONS)
+    assert {path.name for path in (moved / "data").iterdir()} >= {report.fingerprint} and len(
+        list((moved / "data").iterdir())
+    ) == 2
 
 
 def test_what_is_withheld_is_not_learned(world: World, log: Log) -> None:
