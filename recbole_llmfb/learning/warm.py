@@ -45,8 +45,9 @@ class Warmth:
     """How a challenger is trained.
 
     encoder_tuning: as in the configuration; `frozen` keeps the champion's vectors. epochs: passes over old and new data.
-    lessons: the share of the first training's simulated utterances, because reading is known already. slower: by how much the encoder's rate
-    is below the first training's. seed: another one than the champion's gives an equal challenger.
+    lessons: the share of the first training's simulated utterances, because reading is known already. slower: by how much the
+    encoder's rate is below the first training's. seed: another one than the champion's gives an equal challenger. settings:
+    configuration keys that differ from the champion's.
     """
 
     encoder_tuning: str = "lora"
