@@ -116,16 +116,92 @@ class IdempotencyRow(Table, table=True):
 
 
 class BundleRow(Table, table=True):
-    """A version of the model, where it lies, and which version it was trained from."""
+    """A version of a model (the name of its folder of versions), where it lies, and which version it was trained from.
+
+    metrics: JSON. pruned_us: when its files were removed; the row stays, for what it once showed.
+    """
 
     __tablename__ = "bundle"
+    __table_args__ = (Index(None, "model"),)
 
     version: str = Field(primary_key=True)
+    model: str = ""
     parent: str | None = None
     path: str
     metrics: str = "{}"
     created_us: int = _time()
-    champion_since_us: int | None = _time(optional=True)
+    pruned_us: int | None = _time(optional=True)
+
+
+class AliasRow(Table, table=True):
+    """The version that a model's champion or challenger is."""
+
+    __tablename__ = "alias"
+    __table_args__ = (CheckConstraint("name IN ('champion', 'challenger')", name="name"),)
+
+    model: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    version: str = Field(sa_column=Column(ForeignKey("bundle.version"), nullable=False))
+    since_us: int = _time()
+
+
+class ServedRow(Table, table=True):
+    """From when to when a version was the champion; `position` counts a model's, `until_us` is None for the one that is now."""
+
+    __tablename__ = "served"
+
+    model: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    version: str = Field(sa_column=Column(ForeignKey("bundle.version"), nullable=False))
+    how: str
+    actor: str
+    reason: str
+    from_us: int = _time()
+    until_us: int | None = _time(optional=True)
+
+
+class JobRow(Table, table=True):
+    """A training that somebody asked for, and how far it is; see `serving.jobs`.
+
+    worker, lease_us: who runs it, and until when that holds without a sign of life. cancel_us: when somebody asked it to stop.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
+        Index(None, "state"),
+        Index(None, "created_us"),
+    )
+
+    id: str = Field(primary_key=True)
+    model: str
+    state: str = "queued"
+    actor: str
+    reason: str = ""
+    step: str = ""
+    share: float = 0.0
+    log: str = ""
+    tail: str = ""
+    attempts: int = 0
+    timeout_s: float
+    worker: str | None = None
+    process_group: int | None = None
+    created_us: int = _time()
+    sent_us: int | None = _time(optional=True)
+    started_us: int | None = _time(optional=True)
+    ended_us: int | None = _time(optional=True)
+    lease_us: int | None = _time(optional=True)
+    cancel_us: int | None = _time(optional=True)
+
+
+class WorkerRow(Table, table=True):
+    """A process that runs jobs of a model, and when it last gave a sign of life."""
+
+    __tablename__ = "worker"
+
+    name: str = Field(primary_key=True)
+    model: str
+    seen_us: int = _time()
 
 
 class AccountRow(Table, table=True):
