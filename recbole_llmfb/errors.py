@@ -16,7 +16,11 @@ class NotFoundError(UsageError):
     """Something that was named, and that is not there."""
 
 
-class ErasedError(UsageError):
+class GoneError(UsageError):
+    """Something that was there and was removed on purpose."""
+
+
+class ErasedError(GoneError):
     """What was asked for went with its user, who was erased."""
 
 

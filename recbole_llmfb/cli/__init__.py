@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 from pydantic import ValidationError
 
-from recbole_llmfb.cli import access, asking, console, judging, learning, making, serving
+from recbole_llmfb.cli import access, asking, console, judging, learning, making, serving, versions
 from recbole_llmfb.cli.printing import fail, one_line
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 
@@ -48,6 +48,7 @@ for _command in (
     app.command()(_command)
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.accounts, name="accounts")
+app.add_typer(versions.bundles, name="bundles")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

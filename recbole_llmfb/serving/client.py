@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from recbole_llmfb.serving.access.audit import AuditPage
     from recbole_llmfb.serving.access.keys import Key, NewKey
     from recbole_llmfb.serving.access.principal import Principal, Scope
-    from recbole_llmfb.serving.service.wire import ItemPage, Versions
+    from recbole_llmfb.serving.service.wire import ItemPage
+    from recbole_llmfb.serving.service.wire_versions import Versions
     from recbole_llmfb.serving.store.counts import Counts
     from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
+    from recbole_llmfb.serving.versions import Lineage
 
 _HERE = "http://127.0.0.1:8000"
 _COOKIES = ("llmfb_session", "__Host-llmfb_session")  # the service reads the one that fits its address
@@ -195,9 +197,33 @@ class Client:
         return self._post("/v1/users/erase", Erased, {"user": user}).feedback
 
     def bundles(self) -> "Versions":
-        from recbole_llmfb.serving.service.wire import Versions
+        """The versions of the model, and who was champion."""
+        from recbole_llmfb.serving.service.wire_versions import Versions
 
         return self._get("/v1/bundles", Versions)
+
+    def promote(self, version: str, reason: str = "") -> "Versions":
+        """Make a version (`challenger`, a name, or the beginning of one) the champion. reason: needed where the gate said no."""
+        from recbole_llmfb.serving.service.wire_versions import Versions
+
+        return self._post("/v1/bundles/promote", Versions, {"version": version, "reason": reason})
+
+    def rollback(self, reason: str = "") -> "Versions":
+        """Serve again what was served before the version that is champion now."""
+        from recbole_llmfb.serving.service.wire_versions import Versions
+
+        champion = next((one.version for one in self.bundles().bundles if one.champion), None)
+        return self._post("/v1/bundles/rollback", Versions, {"champion": champion, "reason": reason})
+
+    def lineage(self, feedback: str) -> "Lineage":
+        """From a feedback, by its id, to the version that learned it, and to the slates that this version showed."""
+        from recbole_llmfb.serving.versions import Lineage
+
+        return self._get("/v1/lineage", Lineage, feedback=feedback)
+
+    def replay(self, slate: str) -> Slate:
+        """A slate made again by the version that made it. Status 410 of the error: that version was removed."""
+        return self._get("/v1/slates/replay", Slate, slate=slate)
 
     def metrics(self) -> str:
         """In Prometheus' text format."""

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from recbole_llmfb.serving.access import AccessSettings, access_router, open_access
-from recbole_llmfb.serving.service import routes_catalogue, routes_health, routes_people, routes_slates
+from recbole_llmfb.serving.service import routes_catalogue, routes_health, routes_people, routes_slates, routes_versions
 from recbole_llmfb.serving.service.bundles import Bundles
 from recbole_llmfb.serving.service.context import Service
 from recbole_llmfb.serving.service.idempotency import Idempotency
@@ -17,6 +17,7 @@ from recbole_llmfb.serving.service.metrics import Metrics
 from recbole_llmfb.serving.service.middleware import RequestLimits, RequestRecords
 from recbole_llmfb.serving.service.openapi import describe, problems
 from recbole_llmfb.serving.service.problems import answer_with_problems
+from recbole_llmfb.serving.service.replaying import Replays
 from recbole_llmfb.serving.store import Database
 
 MAX_BODY = 64 * 1024
@@ -50,7 +51,8 @@ def create_app(
     """
     opened = database if isinstance(database, Database) else Database(database, durable=durable)
     metrics = Metrics()
-    service = Service(opened, Bundles(bundle, opened, metrics), open_access(opened, access), metrics, Idempotency(opened))
+    bundles = Bundles(bundle, opened, metrics)
+    service = Service(opened, bundles, Replays(bundles, opened), open_access(opened, access), metrics, Idempotency(opened))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +65,7 @@ def create_app(
 
     app = FastAPI(title="recbole-llmfb", version=version("recbole-llmfb"), description=_ABOUT, lifespan=lifespan)
     app.state.service = service
-    for routes in (routes_slates, routes_catalogue, routes_people, routes_health):
+    for routes in (routes_slates, routes_catalogue, routes_versions, routes_people, routes_health):
         app.include_router(routes.router)
     app.include_router(access_router(service.access), responses=problems(409))
     answer_with_problems(app)

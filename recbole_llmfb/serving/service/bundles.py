@@ -10,17 +10,21 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from recbole_llmfb.bundle import Bundle, load_bundle
-from recbole_llmfb.bundle.artifact import CHAMPION, MANIFEST, Manifest
+from recbole_llmfb.bundle.artifact import MANIFEST
+from recbole_llmfb.bundle.folder import ALIASES, manifests, model_of
+from recbole_llmfb.bundle.verdict import Verdict, read_verdict
+from recbole_llmfb.errors import BundleError, StoreError
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.service.catalogue import Shelf
 from recbole_llmfb.serving.service.logs import error_fields
 from recbole_llmfb.serving.service.metrics import Metrics
-from recbole_llmfb.serving.service.wire import BundleVersion
+from recbole_llmfb.serving.service.wire_versions import BundleVersion
 from recbole_llmfb.serving.store import Database, SqlLog
 from recbole_llmfb.serving.store.people import People
+from recbole_llmfb.serving.versions import current
 
 log = logging.getLogger("recbole_llmfb.service")
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 
 
 class Served:
@@ -38,13 +42,13 @@ class Served:
 
 
 class Bundles:
-    """Serves a bundle, or follows the champion of a folder of bundles."""
+    """Serves a bundle, or follows the champion of a folder of bundles, as the database has it or else the pointer file."""
 
     def __init__(self, path: str | Path, database: Database, metrics: Metrics) -> None:
         """Raises BundleError as `load_bundle` does."""
         self.path, self._database, self._metrics = Path(path), database, metrics
-        self._follows = not (self.path / MANIFEST).is_file()
-        self._served = self._load()
+        self.follows = not (self.path / MANIFEST).is_file()
+        self._served = self._load(self._champion() if self.follows else None)
         self._failed: str | None = None  # the champion that could not be loaded
         self._swapping = Lock()
         self._stop = Event()
@@ -56,24 +60,24 @@ class Bundles:
     @property
     def folder(self) -> Path:
         """Where the versions lie."""
-        return self._served.bundle.path.parent
+        return self.path if self.follows else self.path.parent
 
     @property
     def name(self) -> str:
         """What the model is called: the name of its folder of versions."""
-        return self.folder.resolve().name
+        return model_of(self.folder)
 
     def swap(self) -> bool:
         """Serve the champion, if that is another version; whether it was.
 
         Raises:
-            BundleError: it cannot be loaded; the old one goes on.
+            BundleError: it cannot be loaded; the old one goes on. StoreError: the database does not say which one it is.
         """
         with self._swapping:
-            before = self._served.bundle.version
-            if not self._follows or self._champion() in (None, before):
+            before, champion = self._served.bundle.version, self._champion() if self.follows else None
+            if champion in (None, before):
                 return False
-            self._served = self._load()
+            self._served = self._load(champion)
             self._metrics.swap(worked=True)
             log.info("bundle swapped", extra={"fields": {"before": before, "after": self._served.bundle.version}})
             return True
@@ -92,14 +96,9 @@ class Bundles:
 
     def versions(self) -> list[BundleVersion]:
         """The versions in the folder and the one that is served, newest first. What cannot be read is left out."""
-        served, champion = self._served.bundle, self._champion()
-        manifests = {served.version: served.manifest}
-        for path in self.folder.glob(f"*/{MANIFEST}"):
-            try:
-                manifest = Manifest.model_validate_json(path.read_bytes())
-            except (OSError, ValueError):
-                continue
-            manifests[manifest.version] = manifest
+        served = self._served.bundle
+        aliases = {name: current(self._database, self.folder, name) for name in ALIASES}
+        found = {served.version: served.manifest} | manifests(self.folder)
         return [
             BundleVersion(
                 version=one.version,
@@ -108,28 +107,36 @@ class Bundles:
                 metrics=one.metrics,
                 fingerprints=one.fingerprints,
                 served=one.version == served.version,
-                champion=one.version == champion,
+                champion=one.version == aliases["champion"],
+                challenger=one.version == aliases["challenger"],
+                verdict=self._verdict(one.version),
             )
-            for one in sorted(manifests.values(), key=lambda manifest: manifest.created, reverse=True)
+            for one in sorted(found.values(), key=lambda manifest: manifest.created, reverse=True)
         ]
 
-    def _load(self) -> Served:
-        return Served(load_bundle(self.path), self._database, self._metrics)
+    def _verdict(self, version: str) -> Verdict | None:
+        try:
+            return read_verdict(self.folder / version)
+        except (BundleError, OSError):
+            return None
+
+    def _load(self, version: str | None) -> Served:
+        return Served(load_bundle(self.path / (version or "")), self._database, self._metrics)
 
     def _champion(self) -> str | None:
-        try:
-            return (self.folder / CHAMPION).read_text(encoding="utf-8").strip() if hasattr(self, "_served") else None
-        except (OSError, UnicodeDecodeError):
-            return None
+        return current(self._database, self.folder, "champion")
 
     def _follow(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            champion = self._champion()
-            if champion == self._failed:
-                continue
+            champion = None
             try:
+                champion = self._champion()
+                if champion == self._failed:
+                    continue
                 self.swap()
                 self._failed = None
+            except StoreError as error:
+                log.error("champion not known", extra={"fields": error_fields(error)})
             except Exception as error:  # whatever it is, the old bundle goes on
                 self._failed = champion
                 self._metrics.swap(worked=False)

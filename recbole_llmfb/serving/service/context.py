@@ -17,6 +17,7 @@ from recbole_llmfb.serving.service.bundles import Bundles, Served
 from recbole_llmfb.serving.service.idempotency import Idempotency, Key
 from recbole_llmfb.serving.service.metrics import Metrics
 from recbole_llmfb.serving.service.problems import ProblemError
+from recbole_llmfb.serving.service.replaying import Replays
 from recbole_llmfb.serving.store import Database
 
 _REPLAYED = {"Idempotency-Replayed": "true"}
@@ -28,6 +29,7 @@ class Service:
 
     database: Database
     bundles: Bundles
+    replays: Replays
     access: Access
     metrics: Metrics
     idempotency: Idempotency
@@ -56,6 +58,7 @@ AnyService = Annotated[Service, Depends(of_request)]
 Current = Annotated[Served, Depends(served)]
 AsUser = Annotated[Principal, Depends(needs("user"))]
 AsOperator = Annotated[Principal, Depends(needs("operator"))]
+AsAdmin = Annotated[Principal, Depends(needs("admin"))]
 
 
 def check_reach(principal: Principal, user: str) -> None:

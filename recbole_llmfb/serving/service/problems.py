@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from recbole_llmfb.errors import AccessError, ErasedError, NotFoundError, StoreError, UsageError
+from recbole_llmfb.errors import AccessError, ErasedError, GoneError, NotFoundError, StoreError, UsageError
 from recbole_llmfb.serving.service.wire import TAGS, FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -54,6 +54,7 @@ def answer_with_problems(app: FastAPI) -> None:
         AccessError: lambda error: problem(error.status, error.detail, headers=error.headers),
         ErasedError: lambda error: problem(410, str(error), kind="erased"),
         NotFoundError: lambda error: problem(404, str(error)),
+        GoneError: lambda error: problem(410, str(error), kind="gone"),
         UsageError: lambda error: problem(422, str(error)),
         StoreError: _of_store,
         HTTPException: _of_http,

@@ -1,13 +1,13 @@
-"""Routes about what is served: items, and versions of the model."""
+"""Routes about what can be recommended."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from recbole_llmfb.serving.service.context import AnyService, AsOperator, AsUser, Current, as_json
+from recbole_llmfb.serving.service.context import AsUser, Current, as_json
 from recbole_llmfb.serving.service.openapi import problems
-from recbole_llmfb.serving.service.wire import Found, ItemPage, Versions
+from recbole_llmfb.serving.service.wire import Found, ItemPage
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
@@ -16,9 +16,3 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 def find_items(asked: Annotated[Found, Query()], principal: AsUser, current: Current) -> Response:  # noqa: ARG001
     """Items by a part of their title or id, the most popular first."""
     return as_json(current.shelf.find(asked.query, asked.limit, asked.after))
-
-
-@router.get("/bundles", operation_id="list_bundles", response_model=Versions, responses=problems())
-def list_bundles(principal: AsOperator, service: AnyService) -> Response:  # noqa: ARG001
-    """The versions of the model, newest first: which one is served, and which one each was trained from."""
-    return as_json(Versions(bundles=tuple(service.bundles.versions())))

@@ -4,11 +4,10 @@ What somebody says or knows stands in the body, how the answer should look in th
 database takes.
 """
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from recbole_llmfb.schema import MAX_TEXT, Feedback, Language, Time
 from recbole_llmfb.serving.access.words import MAX_ID as MAX_ID  # for those who import it from here
@@ -140,24 +139,6 @@ class Found(Wire):
     query: str = Field("", max_length=MAX_ID, description="A part of a title or an id; empty for all.")
     limit: int = Field(50, ge=1, le=MAX_ITEMS, description="How many at most.")
     after: str | None = Field(None, max_length=MAX_ID, description="What the page before said as `next`.")
-
-
-class BundleVersion(Wire):
-    """A version of the model, and where it comes from. served: it makes the answers now. champion: it should."""
-
-    version: str
-    parent: str | None
-    created: datetime
-    metrics: dict[str, JsonValue]
-    fingerprints: dict[str, str]
-    served: bool
-    champion: bool
-
-
-class Versions(Wire):
-    """The versions in the bundle's folder, newest first."""
-
-    bundles: tuple[BundleVersion, ...]
 
 
 class Live(Wire):

@@ -17,7 +17,8 @@ from recbole_llmfb.schema import Explanation, Feedback, Slate
 from recbole_llmfb.serving.access import Principal
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.service.app import create_app
-from recbole_llmfb.serving.service.wire import ItemPage, Problem, Versions
+from recbole_llmfb.serving.service.wire import ItemPage, Problem
+from recbole_llmfb.serving.service.wire_versions import Versions
 from recbole_llmfb.serving.store import Database
 
 NOW = "2026-06-01T00:00:00Z"

@@ -1,0 +1,56 @@
+"""What a gate found of a version, beside its files: the version's own checksums are older than any judgement of it."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recbole_llmfb.errors import BundleError
+from recbole_llmfb.files import replace_text
+
+VERDICT = "verdict.json"
+
+
+class Check(BaseModel):
+    """One condition of a promotion. detail: the figures, in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class Verdict(BaseModel):
+    """Whether a version may take its champion's place, and why. champion: the version that it was compared with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    champion: str | None = None
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the checks that did not pass."""
+        return tuple(check.name for check in self.checks if not check.passed)
+
+
+def write_verdict(folder: Path, verdict: Verdict) -> None:
+    """folder: of the version."""
+    replace_text(folder / VERDICT, verdict.model_dump_json(indent=1))
+
+
+def read_verdict(folder: Path) -> Verdict | None:
+    """None for a version that no gate has judged.
+
+    Raises:
+        BundleError: the file is no verdict.
+    """
+    path = folder / VERDICT
+    try:
+        return Verdict.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        problem = f"{VERDICT}: {error.errors()[0]['msg']}"
+        raise BundleError(folder, problem, remedy="judge the version again, or remove that file") from error
