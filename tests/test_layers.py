@@ -43,7 +43,7 @@ LAYERS = {
     ),
     "convert": _layer("training"),
     "evaluation": _layer("training", "serving", libraries="rich"),
-    "learning": _layer("evaluation", "convert"),
+    "learning": _layer("evaluation", "convert", libraries="huey"),
     "console": _layer("serving", "dashboard"),
     "cli": _layer("console", "convert", "evaluation", "learning", libraries="typer"),
     "__main__": _layer("cli"),

@@ -35,25 +35,25 @@ ACTOR = "command-line"
 def list_versions(root: Root, database: Where = None, as_json: AsJson = False) -> None:
     """Show all versions, oldest first."""
     from recbole_llmfb.bundle.folder import ALIASES, manifests
-    from recbole_llmfb.bundle.verdict import read_verdict
+    from recbole_llmfb.bundle.gate_record import read_gate
     from recbole_llmfb.serving.versions import current
 
     with _opened(database) as opened:
         aliases = {version: alias for alias in reversed(ALIASES) if (version := current(opened, root, alias)) is not None}
     rows = []
     for version, one in manifests(root).items():
-        verdict = read_verdict(root / version)
-        gate = None if verdict is None else verdict.passed
+        gate = read_gate(root / version)
+        passed = None if gate is None else gate.passed
         rows.append(
-            {"version": version, "alias": aliases.get(version), "parent": one.parent, "created": one.created, "gate": gate}
+            {"version": version, "alias": aliases.get(version), "parent": one.parent, "created": one.created, "gate": passed}
         )
     if as_json:
         print_json(rows)
         return
     shown = table("version", "alias", "parent", "created", "gate")
     for row in rows:
-        gate = {None: "", True: "passed", False: "found against it"}[row["gate"]]
-        shown.add_row(row["version"], row["alias"] or "", row["parent"] or "", f"{row['created']:%Y-%m-%d %H:%M}", gate)
+        found = {None: "", True: "passed", False: "found against it"}[row["gate"]]
+        shown.add_row(row["version"], row["alias"] or "", row["parent"] or "", f"{row['created']:%Y-%m-%d %H:%M}", found)
     Console().print(shown)
 
 
@@ -61,18 +61,18 @@ def list_versions(root: Root, database: Where = None, as_json: AsJson = False) -
 def show_version(root: Root, version: Version = "champion", database: Where = None, as_json: AsJson = False) -> None:
     """Show one version: where it comes from, how it was measured, what the gate found, and when it was served."""
     from recbole_llmfb.bundle.folder import manifests, model_of
-    from recbole_llmfb.bundle.verdict import read_verdict
+    from recbole_llmfb.bundle.gate_record import read_gate
     from recbole_llmfb.serving.versions import history
     from recbole_llmfb.serving.versions.promoting import resolved
 
     with _opened(database) as opened:
         name = resolved(opened, root, version)
         served = [one for one in history(opened, model_of(root)) if one.version == name] if opened else []
-    verdict, manifest = read_verdict(root / name), manifests(root)[name].model_dump(mode="json", exclude={"files", "watermark"})
+    gate, manifest = read_gate(root / name), manifests(root)[name].model_dump(mode="json", exclude={"files", "watermark"})
     told = {
         **manifest,
         "learned": sum(manifests(root)[name].watermark.values()),
-        "verdict": verdict.model_dump(mode="json") if verdict else None,
+        "gate": gate.model_dump(mode="json") if gate else None,
         "served": [one.model_dump(mode="json") for one in served],
     }
     if as_json:

@@ -13,7 +13,7 @@ from conftest import write
 from recbole_llmfb.bundle import load_bundle
 from recbole_llmfb.bundle.difference import compare
 from recbole_llmfb.bundle.folder import manifests
-from recbole_llmfb.bundle.verdict import Check, Verdict
+from recbole_llmfb.bundle.gate_record import GateCheck, GateRecord
 from recbole_llmfb.errors import BundleError, NotFoundError, UsageError
 from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.access import open_access
@@ -22,8 +22,10 @@ from recbole_llmfb.serving.store import Database, SqlLog
 from recbole_llmfb.serving.versions import current, history, lineage, nominate, promote, prune, rollback
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
-YES = Verdict(passed=True, checks=(Check(name="newest feedback", passed=True),))
-NO = Verdict(passed=False, checks=(Check(name="ndcg@10", passed=False, detail="-0.02"), Check(name="latency", passed=True)))
+YES = GateRecord(passed=True, checks=(GateCheck(name="newest feedback", passed=True),))
+NO = GateRecord(
+    passed=False, checks=(GateCheck(name="ndcg@10", passed=False, why="-0.02"), GateCheck(name="latency", passed=True))
+)
 
 
 class Family:

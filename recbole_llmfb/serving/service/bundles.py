@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.bundle.artifact import MANIFEST
 from recbole_llmfb.bundle.folder import ALIASES, manifests, model_of
-from recbole_llmfb.bundle.verdict import Verdict, read_verdict
+from recbole_llmfb.bundle.gate_record import GateRecord, read_gate
 from recbole_llmfb.errors import BundleError, StoreError
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.service.catalogue import Shelf
@@ -109,14 +109,14 @@ class Bundles:
                 served=one.version == served.version,
                 champion=one.version == aliases["champion"],
                 challenger=one.version == aliases["challenger"],
-                verdict=self._verdict(one.version),
+                gate=self._gate(one.version),
             )
             for one in sorted(found.values(), key=lambda manifest: manifest.created, reverse=True)
         ]
 
-    def _verdict(self, version: str) -> Verdict | None:
+    def _gate(self, version: str) -> GateRecord | None:
         try:
-            return read_verdict(self.folder / version)
+            return read_gate(self.folder / version)
         except (BundleError, OSError):
             return None
 

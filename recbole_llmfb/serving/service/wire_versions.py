@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field, JsonValue
 
-from recbole_llmfb.bundle.verdict import Verdict
+from recbole_llmfb.bundle.gate_record import GateRecord
 from recbole_llmfb.serving.service.wire import Id, Wire
 from recbole_llmfb.serving.versions import Served
 from recbole_llmfb.serving.versions.promoting import LONGEST_REASON
@@ -13,7 +13,7 @@ from recbole_llmfb.serving.versions.promoting import LONGEST_REASON
 class BundleVersion(Wire):
     """A version of the model, and where it comes from.
 
-    served: it makes the answers now. champion: it should. challenger: the gate judged it last. verdict: what the gate found.
+    served: it makes the answers now. champion: it should. challenger: the gate judged it last. gate: what the gate found.
     """
 
     version: str
@@ -24,7 +24,7 @@ class BundleVersion(Wire):
     served: bool
     champion: bool
     challenger: bool = False
-    verdict: Verdict | None = None
+    gate: GateRecord | None = None
 
 
 class Versions(Wire):

@@ -9,7 +9,7 @@ from sqlmodel import Session
 from recbole_llmfb.bundle import load_bundle
 from recbole_llmfb.bundle.artifact import CHAMPION, Manifest
 from recbole_llmfb.bundle.folder import Alias, manifests, model_of, named, read_pointer, write_pointer
-from recbole_llmfb.bundle.verdict import Verdict, read_verdict, write_verdict
+from recbole_llmfb.bundle.gate_record import GateRecord, read_gate, write_gate
 from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.serving.access import Audit, Principal
 from recbole_llmfb.serving.store.database import Database
@@ -42,10 +42,10 @@ def promote(database: Database | None, root: Path, version: str, *, actor: str, 
         UsageError: the gate found against it and there is no reason, or the reason is too long.
     """
     version = resolved(database, root, version)
-    verdict = read_verdict(root / version)
-    overruled = verdict is not None and not verdict.passed
+    gate = read_gate(root / version)
+    overruled = gate is not None and not gate.passed
     if overruled and not reason.strip():
-        failed = ", ".join(verdict.failed) if verdict else ""
+        failed = ", ".join(gate.failed) if gate else ""
         raise UsageError(f"the gate found against {version} ({failed}): to overrule it, say why as the reason")
     _serve(
         database, root, version, how=PROMOTE, actor=actor, reason=reason, action=f"bundle.{'overrule' if overruled else PROMOTE}"
@@ -74,17 +74,17 @@ def rollback(database: Database | None, root: Path, *, actor: str, reason: str =
     return version
 
 
-def nominate(database: Database | None, root: Path, version: str, verdict: Verdict, *, actor: str) -> None:
+def nominate(database: Database | None, root: Path, version: str, gate: GateRecord, *, actor: str) -> None:
     """Keep what the gate found of a version, and make that version the challenger. Raises as `promote` does."""
     version = resolved(database, root, version)
-    write_verdict(root / version, verdict)
+    write_gate(root / version, gate)
     if database is not None:
         now, model = as_microseconds(datetime.now(UTC)), model_of(root)
         with database.writing() as session:
             database.lock(session, LOCK, model)
             record_bundle(session, root, manifests(root)[version])
             set_alias(session, model, "challenger", version, now)
-            facts = {"passed": verdict.passed, "failed": ", ".join(verdict.failed)[:LONGEST_REASON]}
+            facts = {"passed": gate.passed, "failed": ", ".join(gate.failed)[:LONGEST_REASON]}
             Audit().record(session, Principal(actor, "admin"), "bundle.judge", version, facts)
     _follow(database, root, "challenger", version)
 

@@ -12,7 +12,7 @@ from services import visitor
 from starlette.testclient import TestClient
 
 from recbole_llmfb.bundle import promote as point_to
-from recbole_llmfb.bundle.verdict import Check, Verdict
+from recbole_llmfb.bundle.gate_record import GateCheck, GateRecord
 from recbole_llmfb.errors import ServiceError
 from recbole_llmfb.serving.access import Principal, open_access
 from recbole_llmfb.serving.client import Client
@@ -98,14 +98,16 @@ def test_operators_see_and_admins_change(running: TestClient, names: list[str], 
 
 def test_the_client_promotes_overrules_and_goes_back(folder: Path, names: list[str], database: Database) -> None:
     admin = key(database, "admin")["Authorization"].removeprefix("Bearer ")
-    nominate(database, folder, names[1], Verdict(passed=False, checks=(Check(name="latency", passed=False),)), actor="gate")
+    nominate(
+        database, folder, names[1], GateRecord(passed=False, checks=(GateCheck(name="latency", passed=False),)), actor="gate"
+    )
     with Client.inside(create_app(folder, database), key=admin) as client:
         with pytest.raises(ServiceError, match="found against") as failure:
             client.promote("challenger")
         assert failure.value.status == 422
         promoted = client.promote("challenger", "it is quick enough")
-        verdicts = {one.version: one.verdict for one in promoted.bundles}
-        assert (verdicts[names[1]] or Verdict(passed=True)).failed == ("latency",) and verdicts[names[0]] is None
+        gates = {one.version: one.gate for one in promoted.bundles}
+        assert (gates[names[1]] or GateRecord(passed=True)).failed == ("latency",) and gates[names[0]] is None
         back = client.rollback()
         assert [one.version for one in back.bundles if one.champion] == [names[0]]
         assert [one.how for one in back.history] == ["rollback", "promote", "promote"]

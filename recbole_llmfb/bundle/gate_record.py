@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recbole_llmfb.errors import BundleError
 from recbole_llmfb.files import replace_text
 
-VERDICT = "verdict.json"
+GATE = "gate.json"
 
 
-class Check(BaseModel):
+class GateCheck(BaseModel):
     """One condition of a promotion. detail: the figures, in words."""
 
     model_config = ConfigDict(frozen=True)
@@ -20,14 +20,14 @@ class Check(BaseModel):
     detail: str = ""
 
 
-class Verdict(BaseModel):
+class GateRecord(BaseModel):
     """Whether a version may take its champion's place, and why. champion: the version that it was compared with."""
 
     model_config = ConfigDict(frozen=True)
 
     passed: bool
     champion: str | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[GateCheck, ...] = ()
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -35,22 +35,22 @@ class Verdict(BaseModel):
         return tuple(check.name for check in self.checks if not check.passed)
 
 
-def write_verdict(folder: Path, verdict: Verdict) -> None:
+def write_gate(folder: Path, gate: GateRecord) -> None:
     """folder: of the version."""
-    replace_text(folder / VERDICT, verdict.model_dump_json(indent=1))
+    replace_text(folder / GATE, gate.model_dump_json(indent=1))
 
 
-def read_verdict(folder: Path) -> Verdict | None:
+def read_gate(folder: Path) -> GateRecord | None:
     """None for a version that no gate has judged.
 
     Raises:
-        BundleError: the file is no verdict.
+        BundleError: the file is no gate.
     """
-    path = folder / VERDICT
+    path = folder / GATE
     try:
-        return Verdict.model_validate_json(path.read_bytes())
+        return GateRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        problem = f"{VERDICT}: {error.errors()[0]['msg']}"
+        problem = f"{GATE}: {error.errors()[0]['msg']}"
         raise BundleError(folder, problem, remedy="judge the version again, or remove that file") from error
