@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recbole_llmfb.serving.access.audit import AuditPage
     from recbole_llmfb.serving.access.keys import Key, NewKey
     from recbole_llmfb.serving.access.principal import Principal, Scope
+    from recbole_llmfb.serving.jobs import Job, JobDetail, JobPage
     from recbole_llmfb.serving.service.wire import ItemPage
     from recbole_llmfb.serving.service.wire_versions import Versions
     from recbole_llmfb.serving.store.counts import Counts
@@ -224,6 +225,30 @@ class Client:
     def replay(self, slate: str) -> Slate:
         """A slate made again by the version that made it. Status 410 of the error: that version was removed."""
         return self._get("/v1/slates/replay", Slate, slate=slate)
+
+    def jobs(self, limit: int = 50, after: str | None = None) -> "JobPage":
+        """Trainings, newest first."""
+        from recbole_llmfb.serving.jobs import JobPage
+
+        return self._get("/v1/jobs", JobPage, limit=limit, after=after)
+
+    def job(self, job: str) -> "JobDetail":
+        """One training, with the end of its log."""
+        from recbole_llmfb.serving.jobs import JobDetail
+
+        return self._get(f"/v1/jobs/{_in_path(job)}", JobDetail)
+
+    def start_job(self, timeout: float | None = None) -> "Job":
+        """Ask for a training, or get the one that waits already. timeout: seconds; the service's own, unless given."""
+        from recbole_llmfb.serving.jobs import Job
+
+        return self._post("/v1/jobs", Job, {} if timeout is None else {"timeout": timeout})
+
+    def cancel_job(self, job: str) -> "Job":
+        """Have a training not begin, or stop."""
+        from recbole_llmfb.serving.jobs import Job
+
+        return self._post(f"/v1/jobs/{_in_path(job)}/cancel", Job, None)
 
     def metrics(self) -> str:
         """In Prometheus' text format."""

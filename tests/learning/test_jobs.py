@@ -160,7 +160,7 @@ def test_a_worker_that_is_stopped_leaves_nothing_running_and_the_job_for_another
 
 
 @one_database
-def test_what_is_in_the_queue_is_plain_data(workplace: Workplace, database: Database) -> None:
+def test_what_is_in_the_queue_is_plain_data(database: Database) -> None:
     queue = open_queue(None, database)
     queue.task(name="learn")(lambda job: job)("abc")
     queue.storage.close()

@@ -9,7 +9,15 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from recbole_llmfb.serving.access import AccessSettings, access_router, open_access
-from recbole_llmfb.serving.service import routes_catalogue, routes_health, routes_people, routes_slates, routes_versions
+from recbole_llmfb.serving.jobs import Jobs
+from recbole_llmfb.serving.service import (
+    routes_catalogue,
+    routes_health,
+    routes_jobs,
+    routes_people,
+    routes_slates,
+    routes_versions,
+)
 from recbole_llmfb.serving.service.bundles import Bundles
 from recbole_llmfb.serving.service.context import Service
 from recbole_llmfb.serving.service.idempotency import Idempotency
@@ -52,7 +60,16 @@ def create_app(
     opened = database if isinstance(database, Database) else Database(database, durable=durable)
     metrics = Metrics()
     bundles = Bundles(bundle, opened, metrics)
-    service = Service(opened, bundles, Replays(bundles, opened), open_access(opened, access), metrics, Idempotency(opened))
+    admission = open_access(opened, access)
+    service = Service(
+        opened,
+        bundles,
+        Replays(bundles, opened),
+        admission,
+        metrics,
+        Idempotency(opened),
+        Jobs(opened, bundles.name, admission.audit),
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -65,7 +82,7 @@ def create_app(
 
     app = FastAPI(title="recbole-llmfb", version=version("recbole-llmfb"), description=_ABOUT, lifespan=lifespan)
     app.state.service = service
-    for routes in (routes_slates, routes_catalogue, routes_versions, routes_people, routes_health):
+    for routes in (routes_slates, routes_catalogue, routes_versions, routes_jobs, routes_people, routes_health):
         app.include_router(routes.router)
     app.include_router(access_router(service.access), responses=problems(409))
     answer_with_problems(app)

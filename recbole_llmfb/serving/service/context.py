@@ -13,6 +13,7 @@ from starlette.responses import Response
 from recbole_llmfb.errors import AccessError, StoreError
 from recbole_llmfb.schema import Slate
 from recbole_llmfb.serving.access import Access, Principal, Scope
+from recbole_llmfb.serving.jobs import Jobs
 from recbole_llmfb.serving.service.bundles import Bundles, Served
 from recbole_llmfb.serving.service.idempotency import Idempotency, Key
 from recbole_llmfb.serving.service.metrics import Metrics
@@ -33,6 +34,7 @@ class Service:
     access: Access
     metrics: Metrics
     idempotency: Idempotency
+    jobs: Jobs
 
 
 def of_request(request: Request) -> Service:
