@@ -14,6 +14,7 @@ PAGES = {
     "feedback": ":material/rate_review:",
     "catalogue": ":material/menu_book:",
     "models": ":material/model_training:",
+    "jobs": ":material/school:",
     "service": ":material/monitor_heart:",
 }
 

@@ -19,7 +19,7 @@ from recbole_llmfb.serving.jobs.asking import ask_for
 from recbole_llmfb.serving.store import Database
 
 ADA = Principal("account:ada", "admin")
-PACE = {"look": 0.05, "beat": 0.1, "lease": 5.0, "grace": 0.5, "resend": 1.0}
+PACE = {"look": 0.05, "beat": 0.1, "lease": 15.0, "grace": 0.5, "resend": 1.0}
 MODEL = "model"
 _PATIENCE = 120.0  # seconds; a machine may be busy
 _RUN = """

@@ -8,6 +8,7 @@ import plotly.io
 import streamlit as st
 
 from dashboard.connection import ask, say
+from dashboard.promotion import show_promotion
 
 LONGEST_FILE = 4_000_000  # bytes of one chart
 
@@ -29,6 +30,7 @@ def main() -> None:
             for one in known.bundles
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="models_versions")
+        show_promotion(known)
     st.subheader(say("comparison"), anchor=False)
     charts = _charts()
     if not charts:

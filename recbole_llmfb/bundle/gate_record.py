@@ -11,19 +11,19 @@ GATE = "gate.json"
 
 
 class GateCheck(BaseModel):
-    """One condition of a promotion. detail: the figures, in words."""
+    """One condition of a promotion. why: the figures, in words."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     passed: bool
-    detail: str = ""
+    why: str = ""
 
 
 class GateRecord(BaseModel):
     """Whether a version may take its champion's place, and why. champion: the version that it was compared with."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     passed: bool
     champion: str | None = None
@@ -44,7 +44,7 @@ def read_gate(folder: Path) -> GateRecord | None:
     """None for a version that no gate has judged.
 
     Raises:
-        BundleError: the file is no gate.
+        BundleError: the file is no record of a gate.
     """
     path = folder / GATE
     try:

@@ -13,7 +13,7 @@ pytest.importorskip("streamlit", reason="the extra `console` is not installed")
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 HOSTILE = ["![](http://x)", "<img src=x onerror=alert(1)>"]
-PAGES = ["respond", "users", "feedback", "catalogue", "models", "service"]
+PAGES = ["respond", "users", "feedback", "catalogue", "models", "jobs", "service"]
 Open = Callable[..., AppTest]
 
 
