@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,8 +20,8 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    step: str = Field("", max_length=500)
-    share: float = Field(0.0, ge=0, le=1)
+    step: Annotated[str, Field(max_length=500)] = ""
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Reporter:
