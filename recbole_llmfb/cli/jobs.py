@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from recbole_llmfb.cli.options import DATABASE, AsJson, DatabaseUrl
-from recbole_llmfb.cli.printing import print_json, table
+from recbole_llmfb.cli.printing import print_json, print_wide, table
 from recbole_llmfb.cli.versions import ACTOR, Root
 
 if TYPE_CHECKING:
@@ -123,4 +122,4 @@ def _show(found: "list[Job]", *, as_json: bool) -> None:
     for one in found:
         progress = f"{one.share:.0%} {one.step}" if one.started else ""
         shown.add_row(one.id, one.state, escape(progress), escape(one.actor), f"{one.created:%Y-%m-%d %H:%M}", escape(one.reason))
-    Console().print(shown)
+    print_wide(shown)

@@ -21,6 +21,11 @@ def table(*columns: str) -> Table:
     return made
 
 
+def print_wide(shown: Table) -> None:
+    """A table whose names must be whole, to be copied: at least 140 columns wide, whatever the terminal."""
+    Console(width=max(Console().width, 140)).print(shown)
+
+
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, default=str))
 

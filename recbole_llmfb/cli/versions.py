@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from recbole_llmfb.cli.options import AsJson
-from recbole_llmfb.cli.printing import print_json, table
+from recbole_llmfb.cli.printing import print_json, print_wide, table
 
 if TYPE_CHECKING:
     from recbole_llmfb.serving.store import Database
@@ -54,7 +53,7 @@ def list_versions(root: Root, database: Where = None, as_json: AsJson = False) -
     for row in rows:
         found = {None: "", True: "passed", False: "found against it"}[row["gate"]]
         shown.add_row(row["version"], row["alias"] or "", row["parent"] or "", f"{row['created']:%Y-%m-%d %H:%M}", found)
-    Console().print(shown)
+    print_wide(shown)
 
 
 @bundles.command("show")
@@ -81,7 +80,7 @@ def show_version(root: Root, version: Version = "champion", database: Where = No
     shown = table("", "value")
     for key, value in told.items():
         shown.add_row(key, escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
-    Console().print(shown)
+    print_wide(shown)
 
 
 @bundles.command("diff")
@@ -101,7 +100,7 @@ def diff(root: Root, one: Version, other: Version, database: Where = None, as_js
             shown.add_row(f"{part}{escape(key)}", escape(str(before)), escape(str(after)))
     shown.add_row("feedback learned", *map(str, found.learned))
     shown.add_row("items gone, items new", str(len(found.items_gone)), str(len(found.items_new)))
-    Console().print(shown)
+    print_wide(shown)
 
 
 @bundles.command("promote")
@@ -144,7 +143,7 @@ def trace(
     shown = table("slate", "version", "shown")
     for slate in (*found.answers, *found.slates):
         shown.add_row(slate.id, slate.bundle, f"{slate.shown:%Y-%m-%d %H:%M}")
-    Console().print(shown)
+    print_wide(shown)
 
 
 @bundles.command("prune")

@@ -1,6 +1,6 @@
 """How a training and its worker tell each other things: two small files in the job's folder, so that any program can do it.
 
-`progress.json` holds {"step": words, "share": 0 to 1}. Once `cancel` is there, the training should end.
+`progress.json` holds {"step": words, "share": how far that step is, 0 to 1}. Once `cancel` is there, the training should end.
 """
 
 import json
@@ -16,7 +16,7 @@ _PROGRESS, _CANCEL = "progress.json", "cancel"
 
 
 class Progress(BaseModel):
-    """How far a training is. share: of the whole, 0 to 1."""
+    """How far a training is. share: of its step, 0 to 1."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,9 +36,10 @@ class Reporter:
         folder = environment.get(JOB_FOLDER)
         return cls(Path(folder) if folder else None)
 
-    def progress(self, step: str, share: float) -> None:
+    def progress(self, step: str, share: float | None) -> None:
+        """share: None where nobody knows."""
         if self._folder is not None:
-            told = json.dumps({"step": step[:500], "share": min(max(share, 0.0), 1.0)})
+            told = json.dumps({"step": step[:500], "share": min(max(share or 0.0, 0.0), 1.0)})
             _replace(self._folder / _PROGRESS, told)
 
     def cancelled(self) -> bool:

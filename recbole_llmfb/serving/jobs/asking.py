@@ -26,9 +26,9 @@ _ALIVE_US = 60_000_000
 class Job(BaseModel):
     """One training.
 
-    actor: who asked for it. reason: why it is in this state, where that needs saying. step, share: how far it is (0 to 1).
-    attempts: how often it was begun. timeout: seconds. log: a file on the machine of its worker. cancelling: when it was asked to
-    stop.
+    actor: who asked for it. reason: why it is in this state, where that needs saying. step, share: where it is, and how far that
+    step (0 to 1). attempts: how often it was begun. timeout: seconds. log: a file on the machine of its worker. cancelling: when
+    it was asked to stop.
     """
 
     model_config = ConfigDict(frozen=True)
