@@ -42,7 +42,6 @@ def _write_parity(folder: Path) -> None:
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """`write(EASE={...}, seeds=[1])`: a benchmark file with these models and keys, in a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(picture.go.Figure, "write_image", _no_browser)
     _write_parity(tmp_path / "parity")
     settings = {
         "data_path": str(tmp_path),
@@ -80,8 +79,14 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     yield calls
 
 
-def _no_browser(*_: Any, **__: Any) -> None:
-    raise RuntimeError("Kaleido requires Google Chrome to be installed.\nmore")
+@pytest.fixture(autouse=True)
+def _no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is drawn, as where no browser is: to start one takes longer than all else here."""
+
+    def write_image(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Kaleido requires Google Chrome to be installed.\nmore")
+
+    monkeypatch.setattr(picture.go.Figure, "write_image", write_image)
 
 
 def _records(kind: type[Any]) -> list[Any]:
