@@ -142,7 +142,10 @@ class Evidence(_Frozen):
 
 
 class Recommendation(_Frozen):
-    """One place of a slate. `parts` sum to `score`; `reason` is rendered from `evidence`."""
+    """One place of a slate. `parts` sum to `score`; `reason` is rendered from `evidence`.
+
+    explored: it is there because feedback about it would teach most, and not because it is one of the best.
+    """
 
     item: str
     title: str
@@ -151,6 +154,7 @@ class Recommendation(_Frozen):
     parts: dict[Part, float]
     evidence: tuple[Evidence, ...] = ()
     reason: str = ""
+    explored: bool = False
 
 
 class Slate(_Frozen):
@@ -165,6 +169,12 @@ class Slate(_Frozen):
     bundle: str = ""
     now: Time
     lang: Language = "en"
+
+    @property
+    def exploited(self) -> tuple[Recommendation, ...]:
+        """The items that were chosen as the best: what an evaluation counts. One that is there to learn tells nothing of the
+        model's choice."""
+        return tuple(one for one in self.items if not one.explored)
 
 
 class Explanation(_Frozen):

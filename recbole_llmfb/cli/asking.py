@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from recbole_llmfb.cli.options import AsJson, BundlePath, Count, Lang, one_of
+from recbole_llmfb.cli.options import AsJson, BundlePath, Count, Explore, Lang, one_of
 from recbole_llmfb.cli.printing import print_slate
 
 
@@ -15,13 +15,15 @@ def rank(
     exclude: Annotated[str, typer.Option(help="Item ids, separated by commas.")] = "",
     k: Count = 10,
     lang: Lang = "en",
+    explore: Explore = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank items for a text and a history; nothing is remembered."""
     from recbole_llmfb.serving.recommender import Recommender
 
     recommender = Recommender.load(bundle)
-    slate = recommender.rank(text=text, history=_ids(history), exclude=_ids(exclude), k=k, lang=one_of("lang", lang, "en", "zh"))
+    lang = one_of("lang", lang, "en", "zh")
+    slate = recommender.rank(text=text, history=_ids(history), exclude=_ids(exclude), k=k, lang=lang, explore=explore)
     print_slate(slate, as_json=as_json)
 
 
@@ -31,6 +33,7 @@ def recommend(
     text: Annotated[str | None, typer.Option(help="What the user says.")] = None,
     k: Count = 10,
     lang: Lang = "en",
+    explore: Explore = False,
     as_json: AsJson = False,
 ) -> None:
     """The next list of a user, after what the user says."""
@@ -38,10 +41,11 @@ def recommend(
     from recbole_llmfb.serving.recommender import Recommender
 
     recommender = Recommender.load(bundle)
+    lang = one_of("lang", lang, "en", "zh")
     if text is None:
-        slate = recommender.recommend(user, k=k, lang=one_of("lang", lang, "en", "zh"))
+        slate = recommender.recommend(user, k=k, lang=lang, explore=explore)
     else:
-        slate = recommender.respond(Feedback(user, text=text), k=k, lang=one_of("lang", lang, "en", "zh"))
+        slate = recommender.respond(Feedback(user, text=text), k=k, lang=lang, explore=explore)
     print_slate(slate, as_json=as_json)
 
 

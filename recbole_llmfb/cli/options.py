@@ -22,6 +22,7 @@ AccessFile = Annotated[Path | None, typer.Option(help="A TOML file: rates, sessi
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)]
 Count = Annotated[int, typer.Option("--k", help="How many items.", min=1)]
+Explore = Annotated[bool, typer.Option("--explore", help="Spend the last place on what feedback would teach most about.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 Lang = Annotated[str, typer.Option(help="Language of reasons: en or zh.")]
 

@@ -208,7 +208,7 @@ def stack(wishes: Sequence[Sequence[Wish]], *, now: Sequence[float], half_life: 
         aspects=torch.stack([wish.aspects for _, wish in flat]),
         items=items,
         vector=torch.stack([wish.vector for _, wish in flat]),
-        unnamed=_unnamed([wish for _, wish in flat]),
+        unnamed=unnamed([wish for _, wish in flat]),
         talk=torch.tensor([wish.talk for _, wish in flat]),
     )
 
@@ -234,11 +234,11 @@ def effective_weights(wishes: Sequence[Wish], *, now: float, half_life: float) -
 def _overlap(wishes: Sequence[Wish]) -> Tensor:
     """How much each pair of wishes is about the same thing: (S, S) in [0, 1]."""
     aspects = normalize(torch.stack([wish.aspects for wish in wishes]), dim=1)
-    vectors = torch.stack([wish.vector for wish in wishes]) * _unnamed(wishes).sqrt()[:, None]
+    vectors = torch.stack([wish.vector for wish in wishes]) * unnamed(wishes).sqrt()[:, None]
     return torch.maximum(torch.maximum(aspects @ aspects.T, _share_item(wishes)), (vectors @ vectors.T).clamp(min=0)).clamp(max=1)
 
 
-def _unnamed(wishes: Sequence[Wish]) -> Tensor:
+def unnamed(wishes: Sequence[Wish]) -> Tensor:
     """The share of each wish that neither an attribute nor an item names: (S,) in [0, 1]."""
     alone = torch.tensor([not wish.items and not wish.talk for wish in wishes])
     words = torch.stack([wish.vector for wish in wishes]).any(dim=1) & alone

@@ -25,6 +25,7 @@ _TEMPLATES: dict[Language, dict[str, str]] = {
         "text": "It reads like what you usually choose.",
         "bias": "Many people choose it.",
         "rest": "One of the best of what is left.",
+        "explored": "Here to learn: what you say about it would teach most.",
         "decade": "from the {aspect}",
         "more": "more {what}",
         "less": "less {what}",
@@ -60,6 +61,7 @@ _TEMPLATES: dict[Language, dict[str, str]] = {
         "text": "它的内容与您一贯的选择相近。",
         "bias": "很多人都选它。",
         "rest": "它是其余之中较好的选择。",
+        "explored": "放在这里是为了更了解您：您对它的看法最有帮助。",
         "decade": "{aspect}年代",
         "more": "更多{what}",
         "less": "更少{what}",
@@ -132,6 +134,12 @@ def reason(evidence: Evidence, titles: Mapping[str, str], lang: Language) -> str
         return say["rated item" if title else "rated slate"].format(title=title)
     what = _aspect(evidence.aspect, lang) if evidence.aspect else ""
     return say["words aspect" if what else "words"].format(text=quote(evidence.text), aspect=what)
+
+
+def exploring(why: str, lang: Language) -> str:
+    """The reason of an item that is there because feedback about it would teach most. why: what else speaks for it."""
+    say = _TEMPLATES[lang]
+    return say["explored"] + say["space"] + why
 
 
 def answer(told: Sequence[Told], change: Change, titles: Mapping[str, str], lang: Language) -> str:

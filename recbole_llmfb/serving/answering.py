@@ -9,9 +9,10 @@ from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.ranking.explain import Grounds, explain
 from recbole_llmfb.ranking.preference import PreferenceState
 from recbole_llmfb.ranking.slate import choose, mask
-from recbole_llmfb.ranking.wording import Change, Told, answer, reason, standing
+from recbole_llmfb.ranking.wording import Change, Told, answer, exploring, reason, standing
 from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Recommendation, Signal, Slate
 from recbole_llmfb.serving.catalogue import Catalogue
+from recbole_llmfb.serving.exploring import to_learn
 from recbole_llmfb.serving.listener import counts
 from recbole_llmfb.serving.observing import Observer, timed
 from recbole_llmfb.serving.scoring import UserScorer
@@ -21,16 +22,20 @@ from recbole_llmfb.text.signals import Utterance
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a caller wants of a slate. exclude: external ids. diversity: 0 for the order of the scores, up to 1."""
+    """What a caller wants of a slate. exclude: external ids. diversity: 0 for the order of the scores, up to 1.
+    explore: whether the last place goes to the item whose feedback would teach most."""
 
     k: int
     lang: Language
     exclude: tuple[str, ...]
     diversity: float
     now: datetime
+    explore: bool = False
 
     @classmethod
-    def checked(cls, k: int, lang: str, exclude: Iterable[str], diversity: float, now: datetime) -> Self:
+    def checked(
+        cls, k: int, lang: str, exclude: Iterable[str], diversity: float, now: datetime, *, explore: bool = False
+    ) -> Self:
         """Raises UsageError for a value that cannot be, and names it."""
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise UsageError(f"k={k!r}: ask for a whole number of items, at least one")
@@ -38,9 +43,12 @@ class Ask:
             raise UsageError(f"lang={lang!r}: choose {' or '.join(get_args(Language))}")
         if not 0 <= diversity <= 1:
             raise UsageError(f"diversity={diversity!r}: choose 0 (off) to 1")
+        if not isinstance(explore, bool) or (explore and k == 1):
+            raise UsageError(f"explore={explore!r}, k={k}: choose true or false; a list of one item has no place to spend")
         if not isinstance(now, datetime) or now.tzinfo is None:
             raise UsageError(f"now={now!r}: a time needs a time zone, such as datetime.now(UTC)")
-        return cls(k, lang, checked_ids("exclude", exclude), diversity, now)  # type: ignore[arg-type]  # lang is one of them
+        given = checked_ids("exclude", exclude)
+        return cls(k, lang, given, diversity, now, explore)  # type: ignore[arg-type]  # lang is one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +117,9 @@ class SlateMaker:
             unknown: ids that were asked about and that the catalogue does not have.
         """
         grounds = self.scorer.grounds(state, ask.now)
-        rows = self._choose(grounds, state, ask)
+        rows, explored = self._choose(grounds, state, ask)
         if heard and before is not None:
-            shown_before = self._choose(self.scorer.grounds(before, ask.now), before, ask)
+            shown_before, _ = self._choose(self.scorer.grounds(before, ask.now), before, ask)
             told = [self._told(one, unknown) for one in heard]
             summary = answer(told, self._change(told, shown_before, rows), self.catalogue.titles, ask.lang)
         else:
@@ -119,7 +127,7 @@ class SlateMaker:
             summary = standing(signals, len(grounds.history), ask.lang)
         return Slate(
             user=user,
-            items=self._recommendations(grounds, rows, ask.lang),
+            items=self._recommendations(grounds, rows, ask.lang, explored),
             summary=summary,
             readings=tuple(one.utterance.reading for one in heard if one.utterance is not None),
             unknown=tuple(dict.fromkeys((*unknown, *self.catalogue.unknown(ask.exclude)))),
@@ -128,16 +136,22 @@ class SlateMaker:
             lang=ask.lang,
         )
 
-    def _choose(self, grounds: Grounds, state: PreferenceState, ask: Ask) -> list[int]:
+    def _choose(self, grounds: Grounds, state: PreferenceState, ask: Ask) -> tuple[list[int], int | None]:
+        """Rows of the slate, and that one of them which is there to learn from."""
         hidden = state.hidden.union(self.catalogue.rows(ask.exclude))
         vectors = self.scorer.scorer.item_vectors() if ask.diversity else None
-        return choose(grounds.score, ask.k, hidden=hidden, vectors=vectors, diversity=ask.diversity)
+        rows = choose(grounds.score, ask.k, hidden=hidden, vectors=vectors, diversity=ask.diversity)
+        explored = to_learn(self.scorer, grounds, ask.now, rows, hidden) if ask.explore else None
+        return (rows, None) if explored is None else ([*rows[:-1], explored], explored)
 
-    def _recommendations(self, grounds: Grounds, rows: Sequence[int], lang: Language) -> tuple[Recommendation, ...]:
+    def _recommendations(
+        self, grounds: Grounds, rows: Sequence[int], lang: Language, explored: int | None = None
+    ) -> tuple[Recommendation, ...]:
         ids, titles = self.catalogue.ids, self.catalogue.titles
         scores = grounds.score[list(rows)].tolist()
         evidence = explain(self.scorer.scorer, grounds, rows, ids)
-        places = zip(rows, scores, grounds.parts_of(rows), evidence, strict=True)
+        whys = [reason(found[0], titles, lang) for found in evidence]
+        places = zip(rows, scores, grounds.parts_of(rows), evidence, whys, strict=True)
         return tuple(
             Recommendation(
                 item=ids[row],
@@ -146,9 +160,10 @@ class SlateMaker:
                 score=score,
                 parts=parts,
                 evidence=found,
-                reason=reason(found[0], titles, lang),
+                reason=exploring(why, lang) if row == explored else why,
+                explored=row == explored,
             )
-            for rank, (row, score, parts, found) in enumerate(places, start=1)
+            for rank, (row, score, parts, found, why) in enumerate(places, start=1)
         )
 
     def _told(self, heard: Heard, unknown: Collection[str]) -> Told:

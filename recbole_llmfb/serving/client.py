@@ -52,6 +52,7 @@ class ExplainOptions(WordOptions, total=False):
 
 class RankOptions(WordOptions, total=False):
     diversity: float
+    explore: bool
 
 
 class SlateOptions(ExplainOptions, RankOptions, total=False):

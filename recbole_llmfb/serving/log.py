@@ -104,6 +104,7 @@ class Shown:
     k: int
     exclude: tuple[str, ...]
     diversity: float
+    explore: bool = False
 
 
 class Log(Protocol):

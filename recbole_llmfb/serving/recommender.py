@@ -106,10 +106,11 @@ class Recommender:
         lang: Language = "en",
         exclude: Sequence[str] = (),
         diversity: float = 0.0,
+        explore: bool = False,
         now: datetime | None = None,
     ) -> Slate:
         """The k best items for a user, fewer where fewer are left. Options as in `respond`."""
-        ask = _ask(k, lang, exclude, diversity, now)
+        ask = _ask(k, lang, exclude, diversity, now, explore)
         (user,) = checked_ids("user", [user])
         return self._next(user, ask)
 
@@ -122,6 +123,7 @@ class Recommender:
         lang: Language = "en",
         exclude: Sequence[str] = (),
         diversity: float = 0.0,
+        explore: bool = False,
         now: datetime | None = None,
     ) -> Slate:
         """Take in what a user said, rated or clicked, and answer with the next slate.
@@ -131,13 +133,15 @@ class Recommender:
             lang: of the summary and the reasons, "en" or "zh".
             exclude: external ids of items that must not be shown.
             diversity: 0 for the order of the scores, up to 1 for items unlike each other; it changes ranks, never scores.
+            explore: whether the last place goes to the item near the top whose feedback would teach most, and is marked so.
             now: the moment against which older words fade; the present, unless given.
 
         Raises:
-            UsageError: k below 1, a language, an id or a diversity that cannot be, no feedback, or feedback of several users.
+            UsageError: k below 1 (2 to explore), a language, an id or a diversity that cannot be, no feedback, or feedback of
+                several users.
             ErasedError: the user was erased before the answer was there; nothing of it is kept.
         """
-        ask = _ask(k, lang, exclude, diversity, now)
+        ask = _ask(k, lang, exclude, diversity, now, explore)
         said = checked_feedback(feedback)
         user = said[0].user
         kept = self._states.kept(user)
@@ -164,6 +168,7 @@ class Recommender:
         lang: Language = "en",
         exclude: Sequence[str] = (),
         diversity: float = 0.0,
+        explore: bool = False,
         now: datetime | None = None,
     ) -> Slate:
         """Take back what a user said, by its id, and answer with the next slate; the log keeps both. Options as in `respond`.
@@ -171,7 +176,7 @@ class Recommender:
         Raises:
             UsageError: the user has no feedback of that id; or as in `respond`.
         """
-        ask = _ask(k, lang, exclude, diversity, now)
+        ask = _ask(k, lang, exclude, diversity, now, explore)
         user, feedback = checked_ids("user and feedback", [user, feedback])
         self._take_back(Undo(user=user, undoes=feedback, time=ask.now))
         return self._next(user, ask)
@@ -186,13 +191,14 @@ class Recommender:
         lang: Language = "en",
         exclude: Sequence[str] = (),
         diversity: float = 0.0,
+        explore: bool = False,
         now: datetime | None = None,
     ) -> Slate:
         """What `respond` would answer; nothing is remembered. Feedback that is in the log already counts as it is given here.
 
         without_spans: (start, end) of the text; signals that touch one of them are switched off.
         """
-        ask = _ask(k, lang, exclude, diversity, now)
+        ask = _ask(k, lang, exclude, diversity, now, explore)
         without = checked_spans(without_spans)
         (utterance,) = self._listener.utterances([feedback], keep=False)
         live = self._live(feedback.user).state
@@ -213,6 +219,7 @@ class Recommender:
         *,
         lang: Language = "en",
         diversity: float = 0.0,
+        explore: bool = False,
         now: datetime | None = None,
     ) -> Slate:
         """A slate for nobody: for a history of external ids, oldest first, and a text. Nothing is remembered.
@@ -220,7 +227,7 @@ class Recommender:
         The text may be a whole talk, of both sides. Of one that is longer than a feedback's text may be (2,000 characters), the
         last words count.
         """
-        ask = _ask(k, lang, exclude, diversity, now)
+        ask = _ask(k, lang, exclude, diversity, now, explore)
         history = checked_ids("history", history)
         state = before = PreferenceState(history=self._catalogue.rows(history))
         heard: list[Heard] = []
@@ -268,7 +275,7 @@ class Recommender:
         before = self._states.at(made.user, upto=shown.since).state if shown.since != shown.seq else state
         said = self.log.feedback(shown.answers)
         heard = [Heard(*pair) for pair in zip(said, self._listener.utterances(said), strict=True)]
-        ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now)
+        ask = Ask(shown.k, made.lang, shown.exclude, shown.diversity, made.now, shown.explore)
         unknown = self._listener.unknown(said)
         again = self._slates.make(made.user, state, ask, heard=heard, before=before, unknown=unknown)
         return again.model_copy(update={"id": made.id})
@@ -308,10 +315,10 @@ class Recommender:
         """Whether the slate was kept, and with it what was read; not where its user was erased since."""
         answers = tuple(one.feedback.id for one in heard)
         read = Read(self.reader, {one.feedback.id: one.utterance for one in heard if one.utterance is not None})
-        shown = Shown(slate, since, place.seq, answers, ask.k, ask.exclude, ask.diversity)
+        shown = Shown(slate, since, place.seq, answers, ask.k, ask.exclude, ask.diversity, ask.explore)
         return self.log.append_slate(shown, erased=place.erased, read=read)
 
 
-def _ask(k: int, lang: str, exclude: Sequence[str], diversity: float, now: datetime | None) -> Ask:
+def _ask(k: int, lang: str, exclude: Sequence[str], diversity: float, now: datetime | None, explore: bool = False) -> Ask:
     """The one place where serving reads the clock."""
-    return Ask.checked(k, lang, exclude, diversity, datetime.now(UTC) if now is None else now)
+    return Ask.checked(k, lang, exclude, diversity, datetime.now(UTC) if now is None else now, explore=explore)

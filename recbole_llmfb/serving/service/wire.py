@@ -47,6 +47,7 @@ class Options(Words):
     k: Count = 10
     exclude: Ids = Field([], description="Items that must not be shown; may be repeated.")
     diversity: float = Field(0.0, ge=0, le=1, description="0: in the order of the scores; up to 1: items unlike each other.")
+    explore: bool = Field(False, description="Spend the last place on the item whose feedback would teach most; needs k of 2.")
 
 
 class OfUser(Options):
@@ -68,6 +69,7 @@ class RankOptions(Words):
 
     k: Count = 50
     diversity: float = Field(0.0, ge=0, le=1, description="0: in the order of the scores; up to 1: items unlike each other.")
+    explore: bool = Field(False, description="Spend the last place on the item whose feedback would teach most; needs k of 2.")
 
 
 class GivenFeedback(Feedback):

@@ -55,6 +55,7 @@ def slate_row(shown: Shown) -> dict[str, Any]:
         "k": shown.k,
         "exclude": json.dumps(shown.exclude),
         "diversity": shown.diversity,
+        "explore": shown.explore,
         "shown_us": as_microseconds(slate.now),
         "body": slate.model_dump_json(),
     }
@@ -62,7 +63,7 @@ def slate_row(shown: Shown) -> dict[str, Any]:
 
 def as_shown(row: Row[Any]) -> Shown:
     answers, exclude = (tuple(json.loads(value)) for value in (row.answers, row.exclude))
-    return Shown(Slate.model_validate_json(row.body), row.since, row.seq, answers, row.k, exclude, row.diversity)
+    return Shown(Slate.model_validate_json(row.body), row.since, row.seq, answers, row.k, exclude, row.diversity, row.explore)
 
 
 def reading_row(feedback: str, reader: str, utterance: Utterance) -> dict[str, Any]:

@@ -5,7 +5,7 @@ and what made it. Times are int64 microseconds since 1970, UTC. Ids are external
 PostgreSQL has no place for.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 _NAMES = {
@@ -97,6 +97,7 @@ class SlateRow(Table, table=True):
     k: int
     exclude: str
     diversity: float
+    explore: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     shown_us: int = _time()
     body: str
 
