@@ -49,14 +49,16 @@ def observed(scorer: Scorer, history: Sequence[int], wishes: Sequence[Wish], wei
 
 
 def _direction(vector: Tensor, weight: float) -> Tensor:
-    return normalize(vector[None], dim=1) * weight**0.5
+    direction: Tensor = normalize(vector[None], dim=1) * weight**0.5
+    return direction
 
 
 def variance(known: Tensor, vectors: Tensor) -> Tensor:
     """The posterior variance of items, in (0, 1] for unit vectors: what is known (N, R), items (K, R) -> (K,), double."""
     wide, items = known.double(), vectors.double()
     precision = wide.T @ wide + torch.eye(wide.shape[1], dtype=torch.double)
-    return (items * torch.linalg.solve(precision, items.T).T).sum(dim=1)
+    spread: Tensor = (items * torch.linalg.solve(precision, items.T).T).sum(dim=1)
+    return spread
 
 
 def teaches_most(known: Tensor, vectors: Tensor, candidates: Sequence[int]) -> int | None:

@@ -20,6 +20,7 @@ from recbole_llmfb.errors import ConfigError
 from recbole_llmfb.training.atomic import AtomicTable, read_atomic
 from recbole_llmfb.training.dialogue_split import DialogueSplit
 from recbole_llmfb.training.feedback_table import FeedbackTable, empty_feedback, read_feedback
+from recbole_llmfb.training.influence import weights_of
 from recbole_llmfb.training.item_text import ItemFields, TextRows, describe_items
 from recbole_llmfb.training.review_text import reviews_before, typical
 from recbole_llmfb.training.talk_table import TalkTable, empty_talk, read_talk
@@ -49,6 +50,8 @@ class FeedbackDataset(Dataset):
         talk: the `.talk` file, empty where there is none.
         interaction_time_us: (N,) int64, UTC microseconds of the N interactions that the filters left; `NEVER` where the file
             has no times. Index it by the int64 field `row_id` of `inter_feat`, which `build` adds before it splits.
+        interaction_weight: (N,) float32, in the same order: how much each counts for what others are shown, from the column that
+            INTERACTION_WEIGHT_FIELD names; 1 without it.
 
     The parts of a split share all of them. With a `.feedback` file the split must be by time, so that no model learns from
     what was said after its cut-off; or by dialogue (the key `dialogue_folds`), where no user is in two parts.
@@ -66,6 +69,7 @@ class FeedbackDataset(Dataset):
     feedback: FeedbackTable
     talk: TalkTable
     interaction_time_us: NDArray[np.int64]
+    interaction_weight: NDArray[np.float32]
 
     def cutoff_us(self, split: "FeedbackDataset") -> NDArray[np.int64]:
         """Each user's earliest time in a part of the built split, (U,) int64; `NEVER` for users without a row in it."""
@@ -146,10 +150,11 @@ class FeedbackDataset(Dataset):
             *(self.config[key] for key in ("ITEM_TEXT_FIELDS", "ITEM_TITLE_FIELD", "ITEM_ATTRIBUTE_FIELDS"))
         )
         self._file_times: list[NDArray[np.int64]] = []  # one per .inter file, before any filter
+        self._file_weights: list[NDArray[np.float32]] = []
         self._item_file: AtomicTable | None = None
         super()._from_scratch()
         self._attach_text()
-        del self._file_times, self._item_file
+        del self._file_times, self._file_weights, self._item_file
 
     def _attach_text(self) -> None:
         items: list[str] = self.field2id_token[self.iid_field].tolist()
@@ -199,6 +204,7 @@ class FeedbackDataset(Dataset):
             table.ids(self.uid_field)
             table.ids(self.iid_field)
             self._file_times.append(self._times(table))
+            self._file_weights.append(weights_of(table, self.config["INTERACTION_WEIGHT_FIELD"]))
         elif source in (FeatureSource.USER, FeatureSource.ITEM):
             key = self.uid_field if source is FeatureSource.USER else self.iid_field
             table.ids(key)
@@ -218,6 +224,7 @@ class FeedbackDataset(Dataset):
 
     def _data_processing(self) -> None:
         self.interaction_time_us = np.concatenate(self._file_times)
+        self.interaction_weight = np.concatenate(self._file_weights)
         super()._data_processing()
 
     def _filter_inter_by_user_or_item(self) -> None:
@@ -233,7 +240,8 @@ class FeedbackDataset(Dataset):
 
     def _reset_index(self) -> None:
         """The last step of RecBole's filters: until then the index of `inter_feat` still says which row of the file it was."""
-        self.interaction_time_us = self.interaction_time_us[self.inter_feat.index.to_numpy()]
+        kept = self.inter_feat.index.to_numpy()
+        self.interaction_time_us, self.interaction_weight = self.interaction_time_us[kept], self.interaction_weight[kept]
         super()._reset_index()
 
     def _change_feat_format(self) -> None:

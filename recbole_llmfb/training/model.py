@@ -25,6 +25,7 @@ from recbole_llmfb.training.critic_lessons import CriticLessons, Critiqued
 from recbole_llmfb.training.dataset import ROW_ID
 from recbole_llmfb.training.episodes import Method, listener
 from recbole_llmfb.training.heard import Heard
+from recbole_llmfb.training.influence import matrices
 from recbole_llmfb.training.labels import read_labels
 from recbole_llmfb.training.lessons import Teacher
 from recbole_llmfb.training.objectives import reading_loss
@@ -51,7 +52,7 @@ class LLMFB(GeneralRecommender):
         super().__init__(config, dataset)
         self.options = config
         self.catalogue = Catalogue.from_dataset(dataset, attribute_min_items=config["attribute_min_items"])
-        self.histories = _histories(dataset, self.USER_ID, self.ITEM_ID)  # (U, I)
+        self.histories, self.influence = matrices(dataset, ROW_ID)  # (U, I): what users have, and what counts for others
         plain = Encoder.load(config["encoder"], revision=config["encoder_revision"], max_tokens=config["encoder_max_tokens"])
         self.encoder = TunedEncoder(
             plain, config["encoder_tuning"], lora_rank=config["lora_rank"], drop=config["encoder_dropout"]
@@ -103,7 +104,7 @@ class LLMFB(GeneralRecommender):
         if item_factors is not None:
             scorer.factors[:, : item_factors.shape[1]] = item_factors
         scorer.membership.copy_(torch.from_numpy(self.catalogue.membership).float())
-        popularity = standardize(torch.log1p(self.histories.sum(dim=0))[None])[0]
+        popularity = standardize(torch.log1p(self.influence.sum(dim=0))[None])[0]
         if self.talks:
             popularity = self.talks.conversations.popularity()
             scorer.popularity.requires_grad_(False)
@@ -150,8 +151,8 @@ class LLMFB(GeneralRecommender):
         )
 
     def _apart(self) -> Tensor:
-        """Histories (U, I) of the users who are no dialogues: sessions of a handful of items count by co-mention."""
-        return self.talks.conversations.without_dialogues(self.histories) if self.talks else self.histories
+        """What counts (U, I) of the users who are no dialogues: sessions of a handful of items count by co-mention."""
+        return self.talks.conversations.without_dialogues(self.influence) if self.talks else self.influence
 
     def fit_linear(self) -> None:
         scorer = self.scorer
@@ -179,7 +180,7 @@ class LLMFB(GeneralRecommender):
         config = self.options
         losses = [config["loss_weight_fusion"] * self._ranking_loss(interaction[: config["fusion_rows_per_step"]])]
         if self.scorer.autoencoder is not None:
-            histories = self.histories[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
+            histories = self.influence[torch.unique(interaction[self.USER_ID]).cpu()].to(self.device)
             losses.append(config["loss_weight_autoencoder"] * self.scorer.autoencoder.loss(histories))
         if self.lessons:
             read = self.lessons.read(self.encoder, self.head, config["encoder_texts_per_step"] - self.items_per_step)
@@ -204,7 +205,7 @@ class LLMFB(GeneralRecommender):
         if self.heard.has_wishes:
             times = self.heard.interaction_time_us[interaction[ROW_ID].cpu().numpy()]
             scores = scores + self.scorer.feedback(self._heard_before(users, times), len(users))
-        return self._softmax_loss(scores, others, rows)
+        return self._softmax_loss(scores, others, rows, self.influence[users.cpu(), rows.cpu()].to(self.device))
 
     def _heard_before(self, users: Tensor, times_us: NDArray[np.int64]) -> Wishes | None:
         was_training = self.training
@@ -245,9 +246,12 @@ class LLMFB(GeneralRecommender):
         scores = self._base(users) + self.scorer.bias() * self.scorer.mix[4] + self.scorer.feedback(wishes, len(users))
         return self._softmax_loss(scores, others, rows)
 
-    def _softmax_loss(self, scores: Tensor, others: Tensor, rows: Tensor) -> Tensor:
-        """Cross-entropy of the targets `rows` (B,) over the catalogue without the users' `others` (B, I)."""
-        return cross_entropy((scores / self.temperature.exp()).masked_fill(others, -torch.inf), rows)
+    def _softmax_loss(self, scores: Tensor, others: Tensor, rows: Tensor, counts: Tensor | None = None) -> Tensor:
+        """Cross-entropy of the targets `rows` (B,) over the catalogue without the users' `others` (B, I); counts: (B,)."""
+        logits = (scores / self.temperature.exp()).masked_fill(others, -torch.inf)
+        if counts is None or (counts == 1).all():
+            return cross_entropy(logits, rows)
+        return (counts * cross_entropy(logits, rows, reduction="none")).mean()
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Scores of every item, RecBole's padding first: (B * n_items,)."""
@@ -267,10 +271,3 @@ class LLMFB(GeneralRecommender):
     def listener(self, histories: Tensor) -> Method:
         """This model as a partner of simulated users: scores of every item, given histories (B, I) and what each user said."""
         return listener(self.scorer, self.reader, histories)
-
-
-def _histories(dataset: Any, user_field: str, item_field: str) -> Tensor:
-    """(U, I) on the CPU, 1 where the training data has the interaction."""
-    histories = torch.zeros(dataset.user_num, dataset.item_num - 1)
-    histories[dataset.inter_feat[user_field].long(), dataset.inter_feat[item_field].long() - 1] = 1
-    return histories
