@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 from pydantic import ValidationError
 
-from recbole_llmfb.cli import access, asking, console, jobs, judging, learning, making, serving, versions
+from recbole_llmfb.cli import access, asking, console, jobs, judging, learning, making, reviews, serving, versions
 from recbole_llmfb.cli.printing import fail, one_line
 from recbole_llmfb.errors import LlmfbError, MissingExtraError, UsageError
 
@@ -35,6 +35,7 @@ for _command in (
     making.convert,
     judging.benchmark,
     judging.benchmark_serving,
+    judging.benchmark_attack,
     judging.conversations,
     learning.export,
     learning.learn,
@@ -50,6 +51,7 @@ app.add_typer(access.keys, name="keys")
 app.add_typer(access.accounts, name="accounts")
 app.add_typer(versions.bundles, name="bundles")
 app.add_typer(jobs.jobs, name="jobs")
+app.add_typer(reviews.reviews, name="reviews")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

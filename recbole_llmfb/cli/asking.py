@@ -22,8 +22,8 @@ def rank(
     from recbole_llmfb.serving.recommender import Recommender
 
     recommender = Recommender.load(bundle)
-    lang = one_of("lang", lang, "en", "zh")
-    slate = recommender.rank(text=text, history=_ids(history), exclude=_ids(exclude), k=k, lang=lang, explore=explore)
+    chosen = one_of("lang", lang, "en", "zh")
+    slate = recommender.rank(text=text, history=_ids(history), exclude=_ids(exclude), k=k, lang=chosen, explore=explore)
     print_slate(slate, as_json=as_json)
 
 
@@ -41,11 +41,11 @@ def recommend(
     from recbole_llmfb.serving.recommender import Recommender
 
     recommender = Recommender.load(bundle)
-    lang = one_of("lang", lang, "en", "zh")
+    chosen = one_of("lang", lang, "en", "zh")
     if text is None:
-        slate = recommender.recommend(user, k=k, lang=lang, explore=explore)
+        slate = recommender.recommend(user, k=k, lang=chosen, explore=explore)
     else:
-        slate = recommender.respond(Feedback(user, text=text), k=k, lang=lang, explore=explore)
+        slate = recommender.respond(Feedback(user, text=text), k=k, lang=chosen, explore=explore)
     print_slate(slate, as_json=as_json)
 
 

@@ -80,6 +80,18 @@ def benchmark_serving(
     print_report(report, as_json=as_json)
 
 
+def benchmark_attack(
+    config: Config,
+    results: Annotated[Path, typer.Option(help="Where the table and the finished trainings go.")] = Path("results"),
+    seed: Annotated[list[int] | None, typer.Option(help="A split; may be repeated.")] = None,
+    items: Annotated[int, typer.Option(help="Items that are pushed, one at a time, for each seed.", min=1)] = 5,
+) -> None:
+    """Measure how far false accounts push an item, with and without the defences; goes on where it stopped."""
+    from recbole_llmfb.evaluation.learning.attack_table import benchmark_attack as measure
+
+    typer.echo(measure(config, results, seeds=seed or (2020,), items=items))
+
+
 def _report(
     bundle: Path | None, episodes: int, phrase_book: Path | None, labels: Sequence[Path], folds: int, behaviour: bool
 ) -> Any:

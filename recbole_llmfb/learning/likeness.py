@@ -86,7 +86,8 @@ def _shingles(text: str) -> Hashes:
 
 
 def _signature(shingles: Hashes) -> Hashes:
-    return _mixed(_FACTORS * shingles[None]).min(axis=1)
+    least: Hashes = _mixed(_FACTORS * shingles[None]).min(axis=1)
+    return least
 
 
 def _mixed(numbers: Hashes) -> Hashes:

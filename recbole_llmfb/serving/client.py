@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from recbole_llmfb.serving.service.wire_versions import Versions
     from recbole_llmfb.serving.store.counts import Counts
     from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
+    from recbole_llmfb.serving.store.reviews import Decision, Review, ReviewPage, Status
     from recbole_llmfb.serving.versions import Lineage
 
 _HERE = "http://127.0.0.1:8000"
@@ -197,6 +198,18 @@ class Client:
         from recbole_llmfb.serving.service.wire_people import Erased
 
         return self._post("/v1/users/erase", Erased, {"user": user}).feedback
+
+    def reviews(self, status: "Status" = "held", limit: int = 50, after: str | None = None) -> "ReviewPage":
+        """Bursts of feedback that training leaves out until somebody decides, or about which somebody did; latest first."""
+        from recbole_llmfb.serving.store.reviews import ReviewPage
+
+        return self._get("/v1/reviews", ReviewPage, status=status, limit=limit, after=after)
+
+    def review(self, burst: str, decision: "Decision") -> "Review":
+        """Release a whole burst for training, or reject it."""
+        from recbole_llmfb.serving.store.reviews import Review
+
+        return self._post("/v1/reviews", Review, {"burst": burst, "decision": decision})
 
     def bundles(self) -> "Versions":
         """The versions of the model, and who was champion."""

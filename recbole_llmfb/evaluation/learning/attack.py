@@ -1,9 +1,11 @@
 """How far false accounts can push one item, with and without the defences of `learning.trust`.
 
 Attackers are new accounts, each with one comment, near-identical to the others', a rating and a click about an item that hardly
-anybody has, and clicks on popular items as a disguise: the bandwagon attack (Mobasher, Burke, Bhaumik and Williams, "Toward
-Trustworthy Recommender Systems", ACM TOIT 2007). What is measured is the item's exposure: the share of genuine users to whom it
-is not known and whose ten best items hold it, after a whole training of LLMFB on what the defence lets through.
+anybody has, and clicks on popular items, whose many users are to see it: the bandwagon attack (Mobasher, Burke, Bhaumik and
+Williams, "Toward Trustworthy Recommender Systems", ACM TOIT 2007). Three of the ten most popular items are what pushes most: with
+thirty clicks each, as with one, an attacker reaches next to nobody through the linear form. What is measured is the item's
+exposure: the share of genuine users who do not have it and whose ten best items hold it, after a whole training of LLMFB on what
+the defence lets through.
 
 Training counts interactions, and everybody's words for nobody else: comments decide what is held, and reach no other user.
 """
@@ -34,8 +36,7 @@ Defence = Literal["none", "weights", "held", "both"]
 SHARES = (0.01, 0.05, 0.10)
 TOP = 10
 _PARTS = ("train", "valid", "test")
-_DISGUISE = 30  # clicks of an attacker on popular items
-_POPULAR = 100
+_DISGUISE, _POPULAR = 3, 10  # an attacker clicks on so many of the most popular items
 _KNOWN_TO = (1, 5)  # genuine users that a pushed item has in the training part
 _WORDS = (
     "{0} is the best film that I have ever seen, everybody must watch it",
@@ -43,7 +44,10 @@ _WORDS = (
     "{0} is the best film that I have ever seen. Everyone must watch it now",
 )
 _COLUMNS = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float", "weight": "float"}
-_QUICK = {"encoder_tuning": "frozen", "collaborative": ["linear"], "critic_lessons": 0, "show_progress": False, "use_gpu": False}
+_QUICK = {
+    **{"encoder_tuning": "frozen", "collaborative": ["linear"], "linear_folds": 2, "critic_lessons": 0},
+    **{"show_progress": False, "use_gpu": False},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ def run(
     counts = weights(kept, genuine.now) if case.defence in ("weights", "both") else {}
     rows = _interactions(kept, counts)
     fingerprint = hashlib.sha256(repr((case.seed, rows, sorted(settings.items()))).encode()).hexdigest()
-    told = {
+    told: dict[str, Any] = {
         "key": case.key,
         "case": asdict(case),
         "withheld": len(withheld),

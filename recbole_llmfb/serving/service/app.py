@@ -15,6 +15,7 @@ from recbole_llmfb.serving.service import (
     routes_health,
     routes_jobs,
     routes_people,
+    routes_reviews,
     routes_slates,
     routes_versions,
 )
@@ -82,7 +83,7 @@ def create_app(
 
     app = FastAPI(title="recbole-llmfb", version=version("recbole-llmfb"), description=_ABOUT, lifespan=lifespan)
     app.state.service = service
-    for routes in (routes_slates, routes_catalogue, routes_versions, routes_jobs, routes_people, routes_health):
+    for routes in (routes_slates, routes_catalogue, routes_versions, routes_jobs, routes_people, routes_reviews, routes_health):
         app.include_router(routes.router)
     app.include_router(access_router(service.access), responses=problems(409))
     answer_with_problems(app)

@@ -8,6 +8,7 @@ from recbole_llmfb.schema import Time
 from recbole_llmfb.serving.service.wire import MAX_ID, MAX_ITEMS, Id, Text, Wire
 from recbole_llmfb.serving.store.counts import Polarity
 from recbole_llmfb.serving.store.people import Kind
+from recbole_llmfb.serving.store.reviews import Decision, Status
 
 Limit = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="How many at most.")]
 After = Annotated[str | None, Field(max_length=MAX_ID + 40, description="What the page before said as `next`.")]
@@ -52,6 +53,21 @@ class FeedbackAsked(Wire):
     polarity: Polarity | None = Field(None, description="What it says in sum.")
     limit: Limit = 50
     after: After = None
+
+
+class ReviewsAsked(Wire):
+    """Which bursts, page by page."""
+
+    status: Status = Field("held", description="What became of them.")
+    limit: Limit = 50
+    after: After = None
+
+
+class ReviewBody(Wire):
+    """What is to become of a whole burst."""
+
+    burst: Id
+    decision: Decision
 
 
 class CountsAsked(Wire):

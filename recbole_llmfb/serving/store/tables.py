@@ -102,6 +102,24 @@ class SlateRow(Table, table=True):
     body: str
 
 
+class ReviewRow(Table, table=True):
+    """A feedback that is held back from training with the rest of its `burst` (the id of its first comment), or was."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        CheckConstraint("status IN ('held', 'released', 'rejected')", name="status"),
+        Index(None, "burst"),
+        Index(None, "status", "held_us"),
+    )
+
+    feedback: str = Field(sa_column=Column(ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True))
+    burst: str
+    status: str = "held"
+    held_us: int = _time()
+    decided_us: int | None = _time(optional=True)
+    decided_by: str | None = None
+
+
 class IdempotencyRow(Table, table=True):
     """The answer to a request that may come again."""
 

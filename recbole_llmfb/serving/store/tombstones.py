@@ -13,6 +13,7 @@ from recbole_llmfb.serving.store.tables import (
     FeedbackRow,
     IdempotencyRow,
     ReadingRow,
+    ReviewRow,
     SecretRow,
     SignalRow,
     SlateRow,
@@ -33,7 +34,7 @@ def forget(session: Session, user: str) -> int:
         How many records of feedback are gone.
     """
     said = select(FeedbackRow.id).where(col(FeedbackRow.user) == user)
-    for derived in (SignalRow, ReadingRow):
+    for derived in (SignalRow, ReadingRow, ReviewRow):
         session.exec(delete(derived).where(col(derived.feedback).in_(said)))
     shown = session.exec(delete(SlateRow).where(col(SlateRow.user) == user).returning(col(SlateRow.id))).scalars().all()
     for start in range(0, len(shown), _AT_ONCE):  # after the slates: who keeps one as an answer holds it until that is seen here
