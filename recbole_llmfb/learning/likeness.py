@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 _SHINGLE = 4
 _BANDS, _ROWS = 16, 3
 _REPRESENTATIVES = 4  # of a bucket, that a text is compared with
+_DOUBT = 0.2  # of an estimate from 48 places: three standard errors
 _APART = re.compile(r"[\W_]+")
 _FACTORS = np.random.default_rng(0).integers(1, 2**63, size=(_BANDS * _ROWS, 1), dtype=np.uint64) | np.uint64(1)
 _PLACES = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
@@ -38,12 +39,19 @@ def groups(keys: Sequence[tuple[str, str]], threshold: float) -> list[list[int]]
     """
     distinct = list(dict.fromkeys(keys))
     leader = list(range(len(distinct)))
+    signatures: dict[int, Hashes] = {}
     buckets: dict[tuple[int, str, bytes], list[int]] = {}
     for place, (scope, text) in enumerate(distinct):
-        signature = _signature(_shingles(text))
+        mine = _shingles(text)
+        signature = signatures[place] = _signature(mine)
         for band in range(_BANDS):
             bucket = buckets.setdefault((band, scope, signature[band * _ROWS : (band + 1) * _ROWS].tobytes()), [])
-            _join(leader, place, bucket, distinct, threshold)
+            for other in bucket:
+                first, second = sorted((_root(leader, place), _root(leader, other)))
+                if first != second and _may_be_like(signature, signatures[other], threshold):
+                    leader[second] = first if _jaccard(mine, _shingles(distinct[other][1])) >= threshold else second
+            if len(bucket) < _REPRESENTATIVES:
+                bucket.append(place)
     number = {key: place for place, key in enumerate(distinct)}
     found: dict[int, list[int]] = {}
     for place, key in enumerate(keys):
@@ -53,22 +61,17 @@ def groups(keys: Sequence[tuple[str, str]], threshold: float) -> list[list[int]]
 
 def likeness(one: str, other: str) -> float:
     """Jaccard similarity of the shingles of two texts as `plain` gives them."""
-    first, second = _shingles(one), _shingles(other)
-    both = len(np.intersect1d(first, second, assume_unique=True))
-    return both / (len(first) + len(second) - both)
+    return _jaccard(_shingles(one), _shingles(other))
 
 
-def _join(leader: list[int], place: int, bucket: list[int], texts: Sequence[tuple[str, str]], threshold: float) -> None:
-    """Lead a text to the group of the bucket's first representative that it is like; without one it may become one itself."""
-    for other in bucket:
-        mine, theirs = _root(leader, place), _root(leader, other)
-        if mine == theirs:
-            return
-        if likeness(texts[place][1], texts[other][1]) >= threshold:
-            leader[max(mine, theirs)] = min(mine, theirs)
-            return
-    if len(bucket) < _REPRESENTATIVES:
-        bucket.append(place)
+def _may_be_like(one: Hashes, other: Hashes, threshold: float) -> bool:
+    """Whether two signatures, whose equal places estimate the similarity, leave it open that the threshold is reached."""
+    return float((one == other).mean()) >= threshold - _DOUBT
+
+
+def _jaccard(one: Hashes, other: Hashes) -> float:
+    both = len(np.intersect1d(one, other, assume_unique=True))
+    return both / (len(one) + len(other) - both)
 
 
 def _root(leader: list[int], place: int) -> int:

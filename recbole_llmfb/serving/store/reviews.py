@@ -7,7 +7,7 @@ decision, the record stays in the log and counts for its own user's lists: train
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func
@@ -95,7 +95,7 @@ class Reviews:
         check_page(limit)
         storable({"after": after})
         held = func.min(col(ReviewRow.held_us)).label("held_us")
-        bursts = select(col(ReviewRow.burst).label("burst"), held).where(col(ReviewRow.status) == status)
+        bursts: Any = select(col(ReviewRow.burst).label("burst"), held).where(col(ReviewRow.status) == status)
         whole = bursts.group_by(col(ReviewRow.burst)).subquery()
         name = by_bytes(self.database, whole.c.burst)
         asked = select(whole.c.burst, whole.c.held_us)
