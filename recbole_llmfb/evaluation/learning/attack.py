@@ -144,12 +144,7 @@ def run(
         watched: items whose exposure is told. settings: configuration keys of the training. known: outcomes by fingerprint.
     """
     started = time.monotonic()
-    feedback = [*genuine.rows["train"], *genuine.attackers(case)]
-    bursts = held(feedback) if case.defence in ("held", "both") else ()
-    withheld = {record for burst in bursts for record in burst.records}
-    kept = [one for one in feedback if one.id not in withheld]
-    counts = weights(kept, genuine.now) if case.defence in ("weights", "both") else {}
-    rows = _interactions(kept, counts)
+    rows, withheld = lets_through(genuine, case)
     fingerprint = hashlib.sha256(repr((case.seed, rows, sorted(settings.items()))).encode()).hexdigest()
     told: dict[str, Any] = {
         "key": case.key,
@@ -164,6 +159,16 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         exposed, ndcg = _trained(genuine, rows, watched, Path(folder), {"seed": case.seed, **settings})
     return Outcome(**told, exposed=exposed, ndcg=ndcg, seconds=round(time.monotonic() - started, 1))
+
+
+def lets_through(genuine: Genuine, case: Case) -> tuple[list[dict[str, Any]], set[str]]:
+    """Rows of the training part's `.inter` file, with their weights, and ids of the feedback that is held."""
+    feedback = [*genuine.rows["train"], *genuine.attackers(case)]
+    bursts = held(feedback) if case.defence in ("held", "both") else ()
+    withheld = {record for burst in bursts for record in burst.records}
+    kept = [one for one in feedback if one.id not in withheld]
+    counts = weights(kept, genuine.now) if case.defence in ("weights", "both") else {}
+    return _interactions(kept, counts), withheld
 
 
 def _trained(
