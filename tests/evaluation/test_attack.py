@@ -55,13 +55,15 @@ def outcome(defence: str, item: str | None, exposed: list[int | None], ndcg: flo
 
 def test_the_table_compares_rises_of_the_same_users() -> None:
     outcomes = [
+        *(outcome(defence, None, [0, 0, 0, None]) for defence in ("held", "both")),
+        *(outcome(defence, "rare", [0, 0, 0, None]) for defence in ("held", "both")),
         outcome("none", None, [0, 0, 0, None]),
         outcome("weights", None, [0, 0, 0, None], ndcg=0.4),
         outcome("none", "rare", [1, 1, 0, None]),
         outcome("weights", "rare", [0, 0, 0, None]),
     ]
     text = report(outcomes, "a command")
-    assert "| 5% | no defence | 66.67 %" in text
-    assert "| 5% | bounded weights alone | 0.00 %" in text
+    assert "| 5% | 1 | no defence | 66.67 %" in text
+    assert "| 5% | 1 | bounded weights alone | 0.00 %" in text
     assert "| bounded weights alone | .400" in text
     assert "-.100" in text

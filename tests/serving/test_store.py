@@ -27,7 +27,7 @@ from recbole_llmfb.serving.store.database import failures
 from recbole_llmfb.serving.store.tables import Table
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-TABLES = """account alias api_key audit bundle feedback idempotency job link reading secret served session signal slate tombstone
+TABLES = """account alias api_key audit bundle feedback idempotency job link reading review secret served session signal slate tombstone
 worker""".split()
 
 
