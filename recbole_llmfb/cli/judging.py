@@ -87,7 +87,7 @@ def benchmark_attack(
     items: Annotated[int, typer.Option(help="Items that are pushed, one at a time, for each seed.", min=1)] = 5,
 ) -> None:
     """Measure how far false accounts push an item, with and without the defences; goes on where it stopped."""
-    from recbole_llmfb.evaluation.learning.attack_table import benchmark_attack as measure
+    from recbole_llmfb.learning.benchmark.attack_table import benchmark_attack as measure
 
     typer.echo(measure(config, results, seeds=seed or (2020,), items=items))
 

@@ -27,7 +27,7 @@ class Screened:
 
 
 def screen(
-    database: Database, *, known: Collection[str] = (), now: datetime | None = None, trust: Trust | None = None
+    database: Database, known: Collection[str] = (), *, now: datetime | None = None, trust: Trust | None = None
 ) -> Screened:
     """Screen the whole log of a database; what is found new is held from now on. To do so twice changes nothing.
 

@@ -27,8 +27,8 @@ from recbole_llmfb.serving.store.database import failures
 from recbole_llmfb.serving.store.tables import Table
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-TABLES = """account alias api_key audit bundle feedback idempotency job link reading review secret served session signal slate tombstone
-worker""".split()
+TABLES = """account alias api_key audit bundle feedback idempotency job link reading review secret served session signal slate
+tombstone worker""".split()
 
 
 def said(user: str = "u", text: str = "no more even ones", **rest: object) -> Feedback:

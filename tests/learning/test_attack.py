@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recbole_llmfb.evaluation.learning.attack import Case, Genuine, Outcome, lets_through
-from recbole_llmfb.evaluation.learning.attack_table import report
+from recbole_llmfb.learning.benchmark.attack import Case, Genuine, Outcome, lets_through
+from recbole_llmfb.learning.benchmark.attack_table import report
 from recbole_llmfb.schema import Feedback
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

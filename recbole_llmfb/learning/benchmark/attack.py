@@ -4,9 +4,9 @@ Attackers are new accounts, each with one comment, near-identical to the others'
 anybody has, and clicks on popular items, whose many users are to see it: the bandwagon attack (Mobasher, Burke, Bhaumik and
 Williams, "Toward Trustworthy Recommender Systems", ACM TOIT 2007). The disguise was chosen among ten by its exposure through the
 linear form alone, on two of the items of seed 2020: three clicks on the ten most popular items pushed most with 10 % attackers
-(.08 and .09); with 5 %, five clicks on the same five items pushed more (.034 and .035, against .025 and .027). With thirty clicks,
-or with one, next to nobody was reached. What is measured is the item's exposure: the share of genuine users who do not have it
-and whose ten best items hold it, after a whole training of LLMFB on what the defence lets through.
+(.08 and .09); with 5 %, five clicks on the same five items pushed more (.034 and .035, against .025 and .027). With thirty
+clicks, or with one, next to nobody was reached. What is measured is the item's exposure: the share of genuine users who do not
+have it and whose ten best items hold it, after a whole training of LLMFB on what the defence lets through.
 
 Training counts interactions, and everybody's words for nobody else: comments decide what is held, and reach no other user.
 """

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmfb.evaluation.intervals import Estimate, Values, difference, mean, ratio
-from recbole_llmfb.evaluation.learning.attack import SHARES, Case, Defence, Genuine, Outcome, run
 from recbole_llmfb.evaluation.rendering import table
+from recbole_llmfb.learning.benchmark.attack import SHARES, Case, Defence, Genuine, Outcome, run
 
 DEFENCES: tuple[Defence, ...] = ("none", "weights", "held", "both")
 _NAMES = {"none": "no defence", "weights": "bounded weights alone", "held": "held bursts alone", "both": "both"}

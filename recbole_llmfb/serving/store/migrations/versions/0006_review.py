@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005_review"
-down_revision = "0004_explore"
+revision = "0006_review"
+down_revision = "0005_explore"
 branch_labels = None
 depends_on = None
 
