@@ -256,7 +256,8 @@ class Client:
         """Ask for a training, or get the one that waits already. timeout: seconds; the service's own, unless given."""
         from recbole_llmfb.serving.jobs import Job
 
-        return self._post("/v1/jobs", Job, {} if timeout is None else {"timeout": timeout})
+        body = {} if timeout is None else {"timeout": timeout}
+        return _read(Job, self._line.ask("POST", "/v1/jobs", body=body, twice=False))
 
     def cancel_job(self, job: str) -> "Job":
         """Have a training not begin, or stop."""

@@ -208,11 +208,12 @@ def test_a_connection_that_breaks_off_makes_no_second_key() -> None:
         lambda: client.create_key("k", "admin"),
         lambda: client.create_account("ada", "correct horse battery", "admin"),
         lambda: client.login("ada", "correct horse battery"),
+        client.start_job,
         lambda: client.recommend("u"),
     ):
         with pytest.raises(ServiceError, match="cut off"):
             ask()
-    assert lost.paths == ["/v1/keys", "/v1/accounts", "/login", "/v1/recommendations", "/v1/recommendations"]
+    assert lost.paths == ["/v1/keys", "/v1/accounts", "/login", "/v1/jobs", "/v1/recommendations", "/v1/recommendations"]
 
 
 @pytest.mark.parametrize("said", ["<html>hello</html>", "{}", '{"items": 3}', "\N{SNOWMAN}"])
