@@ -39,20 +39,19 @@ def list_versions(root: Root, database: Where = None, as_json: AsJson = False) -
 
     with _opened(database) as opened:
         aliases = {version: alias for alias in reversed(ALIASES) if (version := current(opened, root, alias)) is not None}
-    rows = []
-    for version, one in manifests(root).items():
-        gate = read_gate(root / version)
-        passed = None if gate is None else gate.passed
-        rows.append(
-            {"version": version, "alias": aliases.get(version), "parent": one.parent, "created": one.created, "gate": passed}
-        )
+    rows = [(version, aliases.get(version), one, read_gate(root / version)) for version, one in manifests(root).items()]
     if as_json:
-        print_json(rows)
+        print_json(
+            [
+                {"version": version, "alias": alias, "parent": one.parent, "created": one.created, "gate": gate and gate.passed}
+                for version, alias, one, gate in rows
+            ]
+        )
         return
     shown = table("version", "alias", "parent", "created", "gate")
-    for row in rows:
-        found = {None: "", True: "passed", False: "found against it"}[row["gate"]]
-        shown.add_row(row["version"], row["alias"] or "", row["parent"] or "", f"{row['created']:%Y-%m-%d %H:%M}", found)
+    for version, alias, one, gate in rows:
+        found = "" if gate is None else "passed" if gate.passed else "found against it"
+        shown.add_row(version, alias or "", one.parent or "", f"{one.created:%Y-%m-%d %H:%M}", found)
     print_wide(shown)
 
 

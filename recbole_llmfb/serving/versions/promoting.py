@@ -12,6 +12,7 @@ from recbole_llmfb.bundle.folder import Alias, manifests, model_of, named, read_
 from recbole_llmfb.bundle.gate_record import GateRecord, read_gate, write_gate
 from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.serving.access import Audit, Principal
+from recbole_llmfb.serving.access.audit import Fact
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.rows import as_microseconds, storable
 from recbole_llmfb.serving.store.tables import ServedRow
@@ -84,7 +85,7 @@ def nominate(database: Database | None, root: Path, version: str, gate: GateReco
             database.lock(session, LOCK, model)
             record_bundle(session, root, manifests(root)[version])
             set_alias(session, model, "challenger", version, now)
-            facts = {"passed": gate.passed, "failed": ", ".join(gate.failed)[:LONGEST_REASON]}
+            facts: dict[str, Fact] = {"passed": gate.passed, "failed": ", ".join(gate.failed)[:LONGEST_REASON]}
             Audit().record(session, Principal(actor, "admin"), "bundle.judge", version, facts)
     _follow(database, root, "challenger", version)
 
@@ -129,11 +130,12 @@ def _serve(database: Database | None, root: Path, version: str, *, how: str, act
                 before.until_us = now
             record_bundle(session, root, manifest)
             position = before.position + 1 if before else 0
-            told = {"version": version, "how": how, "actor": actor, "reason": reason}
-            session.add(ServedRow(model=model, position=position, from_us=now, **told))
+            session.add(
+                ServedRow(model=model, position=position, version=version, from_us=now, how=how, actor=actor, reason=reason)
+            )
             set_alias(session, model, "champion", version, now)
             clear_alias(session, model, "challenger", version)
-            facts = {"before": before.version if before else None, "reason": reason}
+            facts: dict[str, Fact] = {"before": before.version if before else None, "reason": reason}
             Audit().record(session, Principal(actor, "admin"), action, version, facts)
         with suppress(OSError):  # a folder that only others may write to: the alias is the truth
             _point(root, version)
