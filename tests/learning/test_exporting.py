@@ -1,12 +1,13 @@
 """The log as files: the same log gives the same bytes, and whoever was erased is in none of them."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from learning_world import World
 
-from recbole_llmfb.bundle import Bundle, load_bundle
+from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.learning.exporting import SUMMARY, export, read_log
 from recbole_llmfb.schema import PARTS, Feedback, Recommendation, Slate, Undo
@@ -18,7 +19,7 @@ START = datetime(2026, 6, 1, 12, 30, 0, 250_000, tzinfo=UTC)
 
 
 @pytest.fixture
-def log(database: Database) -> SqlLog:  # on both kinds of database
+def log(database: Database) -> SqlLog:
     return SqlLog(database)
 
 
@@ -79,12 +80,10 @@ def test_erased_users_are_in_no_file(database: Database, log: SqlLog, tmp_path: 
 
 
 @pytest.fixture
-def learned(database: Database, tiny_parts: dict[str, object], tmp_path: Path) -> Iterator[Bundle]:
-    from conftest import write
-
+def learned(database: Database, world: World) -> Bundle:
     fill(SqlLog(database))
-    path = write(tmp_path / "bundles", **tiny_parts, watermark={"u1": 6, "u2": 3})  # type: ignore[arg-type]
-    yield load_bundle(path)
+    manifest = world.champion.manifest.model_copy(update={"watermark": {"u1": 6, "u2": 3}})
+    return replace(world.champion, manifest=manifest)
 
 
 def test_since_a_bundle_means_after_its_watermark_user_by_user(database: Database, learned: Bundle, tmp_path: Path) -> None:
