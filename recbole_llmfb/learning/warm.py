@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from recbole_llmfb.bundle import Bundle
+from recbole_llmfb.errors import LlmfbError
 from recbole_llmfb.learning.data import Data
 from recbole_llmfb.training.config import rebuild_config
 from recbole_llmfb.training.quick_start import Experiment, assemble, fit_and_test
@@ -58,8 +59,11 @@ class Warmth:
     settings: Mapping[str, Any] | None = None
 
 
-class Cancelled(Exception):
+class Cancelled(LlmfbError):
     """Whoever asked for a training does not want it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the training was cancelled: the champion stays")
 
 
 @dataclass(frozen=True)
