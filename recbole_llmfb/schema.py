@@ -14,6 +14,7 @@ PARTS: tuple[Part, ...] = ("collaborative", "text", "feedback", "bias")
 Language = Literal["en", "zh"]
 SignalKind = Literal["aspect", "item", "intent"]
 Stance = Literal["accept", "reject"]
+Kind = Literal["comment", "rating", "click", "undo"]
 STANCES: tuple[Stance | None, ...] = (None, "accept", "reject")
 
 MAX_TEXT = 2000
@@ -78,6 +79,11 @@ class Feedback(_Frozen):
             raise ValueError("a rating needs the item or the slate that it rates")
         return self
 
+    @property
+    def kind(self) -> Kind:
+        """What it is first of all: words, where it has any, before a rating, before a click."""
+        return "comment" if self.text is not None else "rating" if self.rating is not None else "click"
+
 
 class Undo(_Frozen):
     """A record that takes back an earlier feedback of the same user; the log keeps both. undoes: the id of that feedback."""
@@ -86,6 +92,10 @@ class Undo(_Frozen):
     undoes: str = Field(min_length=1)
     time: Time = Field(default_factory=lambda: datetime.now(UTC))
     id: str = Field(default_factory=lambda: uuid4().hex, min_length=1)
+
+    @property
+    def kind(self) -> Kind:
+        return "undo"
 
 
 class Signal(_Frozen):

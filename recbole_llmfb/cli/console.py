@@ -2,7 +2,7 @@
 
 import typer
 
-from recbole_llmfb.cli.options import DATABASE, AccessFile, BundlePath, DatabaseUrl, Host, Port
+from recbole_llmfb.cli.options import DATABASE, AccessFile, BundlePath, DatabaseUrl, Durable, Host, Port
 
 
 def console(
@@ -10,13 +10,14 @@ def console(
     database: DatabaseUrl = DATABASE,
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    durable: Durable = False,
     access: AccessFile = None,
 ) -> None:
     """Serve a bundle and the operators' console in one process, until Ctrl-C."""
     from recbole_llmfb.console import run
     from recbole_llmfb.serving.service.running import Settings
 
-    run(Settings(bundle, database, host, port, access=access), _tell)
+    run(Settings(bundle, database, host, port, durable=durable, access=access), _tell)
 
 
 def _tell(address: str, link: str | None) -> None:

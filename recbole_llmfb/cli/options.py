@@ -21,6 +21,7 @@ DatabaseUrl = Annotated[
 AccessFile = Annotated[Path | None, typer.Option(help="A TOML file: rates, sessions, tokens of an identity provider.")]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)]
+Durable = Annotated[bool, typer.Option("--durable", help="SQLite: lose nothing when the power fails; commits take longer.")]
 Count = Annotated[int, typer.Option("--k", help="How many items.", min=1)]
 Explore = Annotated[bool, typer.Option("--explore", help="Spend the last place on what feedback would teach most about.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]

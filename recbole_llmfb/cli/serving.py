@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recbole_llmfb.cli.options import DATABASE, AccessFile, BundlePath, DatabaseUrl, Host, Port
+from recbole_llmfb.cli.options import DATABASE, AccessFile, BundlePath, DatabaseUrl, Durable, Host, Port
 
 
 def serve(
@@ -15,9 +15,7 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[int, typer.Option(help="Processes over the same database.", min=1)] = 1,
-    durable: Annotated[
-        bool, typer.Option("--durable", help="SQLite: lose nothing when the power fails; commits take longer.")
-    ] = False,
+    durable: Durable = False,
     access: AccessFile = None,
 ) -> None:
     """Serve a bundle over HTTP: recommendations that listen, until Ctrl-C."""

@@ -11,18 +11,10 @@ from starlette.responses import RedirectResponse
 from recbole_llmfb.console.door import Door
 from recbole_llmfb.errors import MissingExtraError, UsageError
 from recbole_llmfb.serving.access import AccessSettings
-from recbole_llmfb.serving.service.app import create_app
-from recbole_llmfb.serving.service.running import Settings
+from recbole_llmfb.serving.service.running import Settings, application
 from recbole_llmfb.serving.service.running import run as run_service
 
 PATH = "/console"
-_OPTIONS = {  # nothing leaves the machine, and a fault of a page shows nobody its source
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-    "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "none",
-    "STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal",
-    "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
-    "LLMFB_CONSOLE": "mounted",
-}
 
 
 def run(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
@@ -38,9 +30,8 @@ def run(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
     made: list[FastAPI] = []
 
     def build(settings: Settings, access: AccessSettings) -> FastAPI:
-        app = create_app(settings.bundle, database=settings.database, access=access, durable=settings.durable)
-        made.append(with_console(app))
-        return app
+        made.append(with_console(application(settings, access)))
+        return made[0]
 
     def listening(address: str) -> None:
         inner = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
@@ -56,8 +47,7 @@ def with_console(app: FastAPI) -> FastAPI:
     Raises:
         MissingExtraError: Streamlit is not installed.
     """
-    for name, value in _OPTIONS.items():
-        os.environ.setdefault(name, value)
+    os.environ["LLMFB_CONSOLE"] = "mounted"
     try:
         from dashboard.app import app as pages
     except ModuleNotFoundError as error:

@@ -20,7 +20,7 @@ from recbole_llmfb.evaluation.heldout import Split, rebuild_split
 from recbole_llmfb.files import aside, publish
 from recbole_llmfb.learning.exporting import NOTHING, LogPart, chosen, feedback_cells, says_something
 from recbole_llmfb.schema import Feedback
-from recbole_llmfb.serving.store.rows import as_microseconds
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.training.atomic import AtomicTable, read_atomic
 from recbole_llmfb.training.dataset import NEVER, ROW_ID
 from recbole_llmfb.training.export import files_fingerprint

@@ -14,8 +14,9 @@ from sqlalchemy import func
 from sqlmodel import Session, col, delete, select
 
 from recbole_llmfb.learning.jobs.reporting import Progress
-from recbole_llmfb.serving.access.clock import Clock, microseconds, utc_now
+from recbole_llmfb.serving.access.clock import Clock, utc_now
 from recbole_llmfb.serving.jobs.asking import LOCK
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.tables import JobRow, WorkerRow
 
@@ -52,7 +53,7 @@ class Claims:
         self.worker = f"{self.host}:{getpid()}:{uuid4().hex[:8]}"
 
     def now(self) -> int:
-        return microseconds(self._clock())
+        return as_microseconds(self._clock())
 
     def alive(self) -> None:
         """Let others see that somebody is there to run jobs."""

@@ -8,8 +8,9 @@ from sqlmodel import Session, col, select
 
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.serving.access import Audit, Principal
-from recbole_llmfb.serving.access.clock import Clock, microseconds, utc_now
+from recbole_llmfb.serving.access.clock import Clock, utc_now
 from recbole_llmfb.serving.jobs.asking import DEFAULT_TIMEOUT, LOCK, ask_for
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.tables import FeedbackRow, JobRow
 
@@ -47,7 +48,7 @@ def ask_if_due(database: Database, model: str, schedule: Schedule, clock: Clock 
     """Ask for a training if one is due and none of the model waits or runs; whether it was. Of several workers, one asks."""
     if schedule.every is None and schedule.after is None:
         return False
-    now = microseconds(clock())
+    now = as_microseconds(clock())
     with database.reading() as session:
         if not _due(session, model, schedule, now):
             return False

@@ -13,10 +13,11 @@ from sqlmodel import Session, col, delete, select
 
 from recbole_llmfb.errors import AccessError
 from recbole_llmfb.serving.access.audit import Audit
-from recbole_llmfb.serving.access.clock import Clock, microseconds, moment, optional_moment, utc_now
+from recbole_llmfb.serving.access.clock import Clock, optional_time, utc_now
 from recbole_llmfb.serving.access.principal import Principal
 from recbole_llmfb.serving.access.secret import new_secret
 from recbole_llmfb.serving.access.words import Name
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.serving.store.tables import AccountRow, SessionRow
 
@@ -56,7 +57,7 @@ class Accounts:
             ValidationError: a name that no database can hold, a password of fewer than 12 characters.
         """
         name, password_hash = _NAME.validate_python(name), self._hash(_NEW_PASSWORD.validate_python(password))
-        now = microseconds(self._clock())
+        now = as_microseconds(self._clock())
         row = AccountRow(id=uuid4().hex, name=name, role=role, password_hash=password_hash, created_us=now)
         with self._database.writing() as session:
             if _find(session, name) is not None:
@@ -90,7 +91,7 @@ class Accounts:
                 row.password_hash = password_hash
                 self._audit.record(session, by, "account.password", row.name)
             if disabled is not None and disabled != (row.disabled_us is not None):
-                row.disabled_us = microseconds(self._clock()) if disabled else None
+                row.disabled_us = as_microseconds(self._clock()) if disabled else None
                 self._audit.record(session, by, "account.disable" if disabled else "account.enable", row.name)
             if password_hash is not None or disabled:
                 session.exec(delete(SessionRow).where(col(SessionRow.account) == row.id))
@@ -127,7 +128,7 @@ def _find(session: Session, name: str, *, for_update: bool = False) -> AccountRo
 
 def _account(row: AccountRow) -> Account:
     fields = row.model_dump(include={"name", "role"})
-    return Account(**fields, created=moment(row.created_us), disabled=optional_moment(row.disabled_us))
+    return Account(**fields, created=as_time(row.created_us), disabled=optional_time(row.disabled_us))
 
 
 def _normal(password: str) -> str:

@@ -10,8 +10,9 @@ from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from recbole_llmfb.errors import UsageError
-from recbole_llmfb.serving.access.clock import Clock, microseconds, moment, utc_now
+from recbole_llmfb.serving.access.clock import Clock, utc_now
 from recbole_llmfb.serving.access.principal import Principal
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store.tables import AuditRow
 
 Fact = str | int | float | bool | None
@@ -67,7 +68,7 @@ class Audit:
         session.add(
             AuditRow(
                 id=uuid4().hex,
-                time_us=microseconds(self._clock()),
+                time_us=as_microseconds(self._clock()),
                 actor=principal.name if principal else "unknown",
                 action=action,
                 subject=subject,
@@ -113,7 +114,7 @@ def _place(before: str) -> tuple[int, str]:
 def _entry(row: AuditRow) -> AuditEntry:
     return AuditEntry(
         id=row.id,
-        time=moment(row.time_us),
+        time=as_time(row.time_us),
         actor=row.actor,
         action=row.action,
         subject=row.subject,

@@ -1,25 +1,16 @@
-"""Moments as the tables hold them: int64 microseconds since 1970, UTC."""
+"""What time it is, for those that open and end things."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from recbole_llmfb.serving.moments import as_time
 
 Clock = Callable[[], datetime]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def moment(time_us: int) -> datetime:
-    return _EPOCH + time_us * _MICROSECOND
-
-
-def optional_moment(time_us: int | None) -> datetime | None:
-    return None if time_us is None else moment(time_us)
+def optional_time(time_us: int | None) -> datetime | None:
+    return None if time_us is None else as_time(time_us)

@@ -8,10 +8,11 @@ from sqlmodel import col, delete, select
 
 from recbole_llmfb.errors import AccessError, UsageError
 from recbole_llmfb.serving.access.audit import Audit
-from recbole_llmfb.serving.access.clock import Clock, microseconds, utc_now
+from recbole_llmfb.serving.access.clock import Clock, utc_now
 from recbole_llmfb.serving.access.origin import is_loopback
 from recbole_llmfb.serving.access.secret import hashed, new_secret
 from recbole_llmfb.serving.access.sessions import FIRST_START, Sessions
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.serving.store.tables import AccountRow, ApiKeyRow, LinkRow
 
@@ -47,7 +48,7 @@ class FirstStart:
         token = new_secret()
         with self._database.writing() as session:
             session.exec(delete(LinkRow))
-            session.add(LinkRow(id=hashed(token), created_us=microseconds(self._clock())))
+            session.add(LinkRow(id=hashed(token), created_us=as_microseconds(self._clock())))
             self._audit.record(session, FIRST_START, "link.create", FIRST_START.name)
         return token
 
@@ -60,7 +61,7 @@ class FirstStart:
         Raises:
             AccessError: 403, the link was used, is too old, or was never made.
         """
-        oldest = microseconds(self._clock()) - _LINK_US
+        oldest = as_microseconds(self._clock()) - _LINK_US
         if not self.is_over():
             with self._database.writing() as session:
                 link = delete(LinkRow).where(col(LinkRow.id) == hashed(token), col(LinkRow.created_us) >= oldest)

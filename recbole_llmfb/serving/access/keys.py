@@ -9,10 +9,11 @@ from sqlmodel import col, select
 
 from recbole_llmfb.errors import AccessError
 from recbole_llmfb.serving.access.audit import Audit
-from recbole_llmfb.serving.access.clock import Clock, microseconds, moment, optional_moment, utc_now
+from recbole_llmfb.serving.access.clock import Clock, optional_time, utc_now
 from recbole_llmfb.serving.access.principal import Principal, Scope
 from recbole_llmfb.serving.access.secret import hashed, is_hash_of, new_secret
 from recbole_llmfb.serving.access.words import Name, UserId
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.serving.store.tables import ApiKeyRow
 
@@ -58,7 +59,7 @@ class Keys:
         name, user, key_id = _NAME.validate_python(name), _USER.validate_python(user), token_hex(8)
         made, key = Principal(f"key:{key_id}", scope, user), f"{PREFIX}{key_id}_{new_secret()}"
         row = ApiKeyRow(
-            id=key_id, hash=hashed(key), name=name, scope=made.scope, user=user, created_us=microseconds(self._clock())
+            id=key_id, hash=hashed(key), name=name, scope=made.scope, user=user, created_us=as_microseconds(self._clock())
         )
         with self._database.writing() as session:
             session.add(row)
@@ -76,7 +77,7 @@ class Keys:
             if row is None:
                 raise AccessError(404, f"no key has the id {key_id[:80]!r}: `keys list` names those that are there")
             if row.revoked_us is None:
-                row.revoked_us = microseconds(self._clock())
+                row.revoked_us = as_microseconds(self._clock())
                 session.add(row)
                 self._audit.record(session, by, "key.revoke", key_id)
             return _key(row)
@@ -101,4 +102,4 @@ class Keys:
 
 def _key(row: ApiKeyRow) -> Key:
     fields = row.model_dump(include={"id", "name", "scope", "user"})
-    return Key(**fields, created=moment(row.created_us), revoked=optional_moment(row.revoked_us))
+    return Key(**fields, created=as_time(row.created_us), revoked=optional_time(row.revoked_us))

@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from recbole_llmfb.errors import StoreError
 from recbole_llmfb.serving.access.audit import Audit
-from recbole_llmfb.serving.access.clock import Clock, microseconds, utc_now
+from recbole_llmfb.serving.access.clock import Clock, utc_now
 from recbole_llmfb.serving.access.origin import is_secure
 from recbole_llmfb.serving.access.principal import Principal
 from recbole_llmfb.serving.access.secret import hashed, new_secret
 from recbole_llmfb.serving.access.settings import SessionSettings
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.serving.store.tables import AccountRow, SessionRow
 
@@ -42,7 +43,7 @@ class Sessions:
         Returns:
             The token for the cookie.
         """
-        now, token = microseconds(self._clock()), new_secret()
+        now, token = as_microseconds(self._clock()), new_secret()
         over = or_(col(SessionRow.seen_us) < now - self._idle_us, col(SessionRow.created_us) < now - self._longest_us)
         session.exec(delete(SessionRow).where(over))
         session.add(SessionRow(id=hashed(token), account=account, created_us=now, seen_us=now))
@@ -50,7 +51,7 @@ class Sessions:
 
     def principal(self, token: str) -> Principal | None:
         """Whose session a token is of; None: of none that still runs."""
-        now = microseconds(self._clock())
+        now = as_microseconds(self._clock())
         with self._database.reading() as session:
             found = session.exec(
                 select(SessionRow, AccountRow).outerjoin(AccountRow).where(col(SessionRow.id) == hashed(token))

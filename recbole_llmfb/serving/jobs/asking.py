@@ -10,7 +10,8 @@ from sqlmodel import Session, col, select
 
 from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.serving.access import Audit, Principal
-from recbole_llmfb.serving.access.clock import Clock, microseconds, moment, optional_moment, utc_now
+from recbole_llmfb.serving.access.clock import Clock, optional_time, utc_now
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.paging import as_cursor, below, by_bytes, check_page, cut
 from recbole_llmfb.serving.store.rows import storable
@@ -94,7 +95,7 @@ class Jobs:
         number, name = col(JobRow.created_us), by_bytes(self._database, col(JobRow.id))
         asked = select(JobRow).where(col(JobRow.model) == self._model)
         asked = asked if after is None else asked.where(below(number, name, after))
-        since = microseconds(self._clock()) - _ALIVE_US
+        since = as_microseconds(self._clock()) - _ALIVE_US
         alive = select(func.count()).where(col(WorkerRow.model) == self._model, col(WorkerRow.seen_us) > since)
         with self._database.reading() as session:
             rows = session.exec(asked.order_by(number.desc(), name.desc()).limit(limit + 1)).all()
@@ -118,7 +119,7 @@ class Jobs:
             self._database.lock(session, *LOCK)
             row = self._row(session, job)
             if row.state in ("queued", "running") and row.cancel_us is None:
-                row.cancel_us = microseconds(self._clock())
+                row.cancel_us = as_microseconds(self._clock())
                 if row.state == "queued":
                     row.state, row.ended_us = "cancelled", row.cancel_us
                 self._audit.record(session, principal, "job.cancel", row.id)
@@ -134,7 +135,7 @@ class Jobs:
 def ask_for(session: Session, model: str, principal: Principal, timeout: float, audit: Audit, clock: Clock) -> JobRow:
     """Add a job to a transaction that holds the lock."""
     row = JobRow(
-        id=uuid4().hex, model=model, state="queued", actor=principal.name, timeout_s=timeout, created_us=microseconds(clock())
+        id=uuid4().hex, model=model, state="queued", actor=principal.name, timeout_s=timeout, created_us=as_microseconds(clock())
     )
     session.add(row)
     audit.record(session, principal, "job.start", row.id, {"model": model[:100], "timeout": timeout})
@@ -147,8 +148,8 @@ def as_job(row: JobRow) -> Job:
         **same,
         state=row.state,  # type: ignore[arg-type]  # the table checks it
         timeout=row.timeout_s,
-        created=moment(row.created_us),
-        started=optional_moment(row.started_us),
-        ended=optional_moment(row.ended_us),
-        cancelling=optional_moment(row.cancel_us),
+        created=as_time(row.created_us),
+        started=optional_time(row.started_us),
+        ended=optional_time(row.ended_us),
+        cancelling=optional_time(row.cancel_us),
     )

@@ -15,12 +15,11 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
 
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.service.problems import RETRY_SECONDS, ProblemError
 from recbole_llmfb.serving.store import Database
 from recbole_llmfb.serving.store.tables import IdempotencyRow, SlateRow
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _LEASE = timedelta(seconds=30)
 _KEPT = timedelta(hours=24)
 _FORGET_EVERY = timedelta(hours=1)
@@ -95,13 +94,13 @@ class Idempotency:
         """Drop what nobody will ask for any more; `claim` does so as well, now and then."""
         now = self._clock()
         with self.database.writing() as session:
-            session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.created_us) < _microseconds(now - _KEPT)))
+            session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.created_us) < as_microseconds(now - _KEPT)))
         self._forgot = now
 
     def _holder(self, key: Key) -> IdempotencyRow | None:
         """The row of whoever has the key; None where the caller has it from now on."""
         while True:
-            now = _microseconds(self._clock())
+            now = as_microseconds(self._clock())
             try:
                 with self.database.writing() as session:
                     session.add(IdempotencyRow(account=key.account, key=key.key, body_hash=key.body, created_us=now))
@@ -115,7 +114,7 @@ class Idempotency:
 
     def _took_over(self, held: IdempotencyRow, key: Key, now: int) -> bool:
         """Whether the claim was too old to be alive, and nobody else was faster to take it."""
-        alive = abs(now - held.created_us) <= _LEASE // _MICROSECOND  # a clock may go back
+        alive = abs(as_time(now) - as_time(held.created_us)) <= _LEASE  # a clock may go back
         if held.answer is not None or held.body_hash != key.body or alive:
             return False
         with self.database.writing() as session:
@@ -125,7 +124,3 @@ class Idempotency:
 
 def _row_of(key: Key) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return col(IdempotencyRow.account) == key.account, col(IdempotencyRow.key) == key.key
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND

@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from recbole_llmfb.schema import NEUTRAL_RATING, Feedback, Reading
 from recbole_llmfb.serving.observing import STAGES, Stage
+from recbole_llmfb.serving.store.counts import Polarity, polarity
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -82,8 +83,7 @@ class Metrics:
         read = iter(readings)
         for one in said:
             reading = next(read, None) if one.text is not None else None
-            kind = "comment" if one.text is not None else "rating" if one.rating is not None else "click"
-            self._feedback.labels(kind, _polarity(one, reading)).inc()
+            self._feedback.labels(one.kind, _polarity(one, reading)).inc()
 
     def swap(self, *, worked: bool) -> None:
         self._swaps.labels("done" if worked else "failed").inc()
@@ -99,11 +99,10 @@ class Metrics:
         return generate_latest(every)
 
 
-def _polarity(said: Feedback, reading: Reading | None) -> str:
+def _polarity(said: Feedback, reading: Reading | None) -> Polarity:
     """What a feedback says in sum: its rating, a click, or its signals."""
     rated = said.rating - NEUTRAL_RATING if said.rating is not None else float(said.click)
-    total = rated + sum(signal.polarity * signal.strength for signal in (reading or ()))
-    return "positive" if total > 0 else "negative" if total < 0 else "neutral"
+    return polarity(rated + sum(signal.polarity * signal.strength for signal in (reading or ())))
 
 
 def _bury(folder: Path) -> None:

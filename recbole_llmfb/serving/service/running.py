@@ -50,7 +50,7 @@ def run(settings: Settings, ready: Callable[[str], None], build: Build | None = 
     access = _check(settings)
     listening = _listen(settings.host, settings.port)
     address = _address(settings.host, listening.getsockname()[1])
-    build = build or _application
+    build = build or application
     make = partial(build, settings, access)
     if settings.workers == 1:
         server = uvicorn.Server(_configuration(make()))
@@ -78,7 +78,8 @@ def _check(settings: Settings) -> AccessSettings:
     return access
 
 
-def _application(settings: Settings, access: AccessSettings) -> FastAPI:
+def application(settings: Settings, access: AccessSettings) -> FastAPI:
+    """The service that the settings describe. Raises as `create_app` does."""
     return create_app(settings.bundle, database=settings.database, access=access, durable=settings.durable)
 
 

@@ -4,10 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recbole_llmfb.schema import Time
+from recbole_llmfb.schema import Kind, Time
 from recbole_llmfb.serving.service.wire import MAX_ID, MAX_ITEMS, Id, Text, Wire
 from recbole_llmfb.serving.store.counts import Polarity
-from recbole_llmfb.serving.store.people import Kind
 from recbole_llmfb.serving.store.reviews import Decision, Status
 
 Limit = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="How many at most.")]

@@ -14,15 +14,16 @@ from sqlmodel import col, select
 
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.schema import NEUTRAL_RATING
+from recbole_llmfb.serving.moments import as_time
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.paging import between
-from recbole_llmfb.serving.store.rows import as_time, storable
+from recbole_llmfb.serving.store.rows import storable
 from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow
 
 Polarity = Literal["positive", "neutral", "negative"]
 MAX_DAYS = 3660
 _DAY_US = 86_400_000_000
-_NOTHING = 1e-6  # sums below it are neutral; databases add up in different orders
+_NOTHING = 1e-6  # sums below it are neutral; they are added up in different orders
 
 
 class Count(BaseModel):
@@ -64,6 +65,11 @@ def count_feedback(database: Database, since: datetime, until: datetime, *, read
     return Counts(
         counts=tuple(Count(day=as_time(day * _DAY_US).date(), polarity=sign, number=number) for day, sign, number in rows)
     )
+
+
+def polarity(total: float) -> Polarity:
+    """The polarity of a sum; see the module."""
+    return "positive" if total > _NOTHING else "negative" if total < -_NOTHING else "neutral"
 
 
 def polarity_of(reader: str) -> ColumnElement[str]:

@@ -12,10 +12,11 @@ from sqlmodel import Session
 from recbole_llmfb.ranking.preference import MAX_EVENTS
 from recbole_llmfb.schema import Feedback, Undo
 from recbole_llmfb.serving.log import Entry, Latest, Place, Read, Said, Shown, Taken, check_undo, said_in, same_record
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store import statements as sql
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.readings import add_readings, find_readings, in_parts
-from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_shown, feedback_row, slate_row, storable
+from recbole_llmfb.serving.store.rows import as_entry, as_shown, feedback_row, slate_row, storable
 from recbole_llmfb.serving.store.tombstones import TOMBSTONES, bury, forget, tombstone
 from recbole_llmfb.text.signals import Utterance
 

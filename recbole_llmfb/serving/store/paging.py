@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, and_, collate, func, literal, or_
 
 from recbole_llmfb.errors import UsageError
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_microseconds
 
 MAX_PAGE = 500
 _ASCII_LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})

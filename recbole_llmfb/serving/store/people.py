@@ -4,21 +4,19 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import Session, col, select
 
-from recbole_llmfb.schema import Feedback, Signal, Slate, Undo
+from recbole_llmfb.schema import Feedback, Kind, Signal, Slate, Undo
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store.counts import Polarity, polarity_of
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.paging import as_cursor, below, between, by_bytes, check_page, cut, has_words, lower
-from recbole_llmfb.serving.store.rows import as_entry, as_microseconds, as_time, as_understood, storable
+from recbole_llmfb.serving.store.rows import as_entry, as_understood, storable
 from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow, SlateRow
 from recbole_llmfb.serving.store.tombstones import erased_among
-
-Kind = Literal["comment", "rating", "click", "undo"]
 
 
 class _Shown(BaseModel):

@@ -14,9 +14,10 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from recbole_llmfb.errors import NotFoundError
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.paging import as_cursor, below, by_bytes, check_page, cut
-from recbole_llmfb.serving.store.rows import as_microseconds, as_time, storable
+from recbole_llmfb.serving.store.rows import storable
 from recbole_llmfb.serving.store.tables import FeedbackRow, ReviewRow
 
 Status = Literal["held", "released", "rejected"]

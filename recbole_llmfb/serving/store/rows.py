@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,9 @@ from sqlalchemy import Row
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.schema import Feedback, Reading, Signal, Slate, Undo
 from recbole_llmfb.serving.log import Entry, Shown
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store.tables import FeedbackRow, SignalRow
 from recbole_llmfb.text.signals import Understood, Utterance
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def as_entry(row: FeedbackRow | Row[Any]) -> Entry:
@@ -34,13 +31,7 @@ def feedback_row(record: Feedback | Undo, recorded_us: int) -> dict[str, Any]:
     """A record as it is stored, but for its `seq`. Raises UsageError as `storable` does."""
     empty = {"text": None, "rating": None, "click": False, "item": None, "slate": None, "undoes": None}
     times = {"time_us": as_microseconds(record.time), "recorded_us": recorded_us}
-    return {**empty, **storable(record.model_dump(exclude={"time"})), **times, "kind": _kind(record)}
-
-
-def _kind(record: Feedback | Undo) -> str:
-    if isinstance(record, Undo):
-        return "undo"
-    return "comment" if record.text is not None else "rating" if record.rating is not None else "click"
+    return {**empty, **storable(record.model_dump(exclude={"time"})), **times, "kind": record.kind}
 
 
 def slate_row(shown: Shown) -> dict[str, Any]:
@@ -123,14 +114,6 @@ def _floats(tensor: torch.Tensor) -> bytes:
 
 def _tensor(stored: bytes) -> torch.Tensor:
     return torch.from_numpy(np.frombuffer(stored, dtype="<f4").astype(np.float32))
-
-
-def as_microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def as_time(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
 
 
 def storable(fields: dict[str, Any]) -> dict[str, Any]:

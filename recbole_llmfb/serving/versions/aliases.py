@@ -10,8 +10,8 @@ from sqlmodel import Session, col, select
 
 from recbole_llmfb.bundle.artifact import Manifest
 from recbole_llmfb.bundle.folder import Alias, model_of, read_pointer
+from recbole_llmfb.serving.moments import as_microseconds, as_time
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_microseconds, as_time
 from recbole_llmfb.serving.store.tables import AliasRow, BundleRow, ServedRow
 
 PROMOTE, ROLLBACK = "promote", "rollback"

@@ -9,8 +9,9 @@ from sqlmodel import Session, col, select
 
 from recbole_llmfb.bundle.folder import manifests
 from recbole_llmfb.errors import NotFoundError
+from recbole_llmfb.serving.moments import as_time
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_time, storable
+from recbole_llmfb.serving.store.rows import storable
 from recbole_llmfb.serving.store.tables import FeedbackRow, SlateRow
 
 MAX_SLATES = 50

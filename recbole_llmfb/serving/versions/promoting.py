@@ -13,8 +13,9 @@ from recbole_llmfb.bundle.gate_record import GateRecord, read_gate, write_gate
 from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.serving.access import Audit, Principal
 from recbole_llmfb.serving.access.audit import Fact
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_microseconds, storable
+from recbole_llmfb.serving.store.rows import storable
 from recbole_llmfb.serving.store.tables import ServedRow
 from recbole_llmfb.serving.versions.aliases import (
     PROMOTE,

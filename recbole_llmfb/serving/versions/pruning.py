@@ -12,8 +12,8 @@ from pathlib import Path
 from recbole_llmfb.bundle.folder import hide, leavings, manifests, model_of
 from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.serving.access import Audit, Principal
+from recbole_llmfb.serving.moments import as_microseconds
 from recbole_llmfb.serving.store.database import Database
-from recbole_llmfb.serving.store.rows import as_microseconds
 from recbole_llmfb.serving.store.tables import BundleRow
 from recbole_llmfb.serving.versions.aliases import current, record_bundle
 from recbole_llmfb.serving.versions.promoting import LOCK, previous
