@@ -168,7 +168,7 @@ class Recommendation(_Frozen):
 
 
 class Slate(_Frozen):
-    """A ranked list for one user, and what made it."""
+    """A ranked list for one user, and what made it. further: how it goes on after `items`, as far as that was asked for."""
 
     id: str = Field(default_factory=lambda: uuid4().hex)
     user: str | None
@@ -179,6 +179,7 @@ class Slate(_Frozen):
     bundle: str = ""
     now: Time
     lang: Language = "en"
+    further: tuple[Recommendation, ...] = ()
 
     @property
     def exploited(self) -> tuple[Recommendation, ...]:
@@ -200,3 +201,33 @@ class Explanation(_Frozen):
     bundle: str = ""
     now: Time
     lang: Language = "en"
+
+
+class Preference(_Frozen):
+    """One thing that a user wants or does not want.
+
+    said: polarity times strength, in [-1, 1]. weight: what is left of it, after the time since then and what was said later.
+    text: the words; None for a rating. items: external ids of those that it is about.
+    """
+
+    feedback: str
+    time: Time
+    text: str | None
+    aspect: str | None
+    items: tuple[str, ...]
+    said: float
+    weight: float
+
+
+class Preferences(_Frozen):
+    """What is known of a user: wishes, those that weigh most first, and how many items the user has.
+
+    half_life_days: after which a wish weighs half.
+    """
+
+    user: str
+    preferences: tuple[Preference, ...]
+    items: int
+    half_life_days: float
+    bundle: str = ""
+    now: Time

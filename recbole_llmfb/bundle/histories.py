@@ -43,6 +43,11 @@ class Histories:
             return ()
         return tuple(self.indices[self.indptr[place] : self.indptr[place + 1]].tolist())
 
+    def users_of(self, item: int) -> tuple[str, ...]:
+        """Who has an item (its row), in the order of the table."""
+        places = np.searchsorted(self.indptr, np.flatnonzero(self.indices == item), side="right") - 1
+        return tuple(self.users[place] for place in dict.fromkeys(places.tolist()))
+
     def save(self, path: Path) -> None:
         """Write an npz file. Ids are a JSON list in it, because numpy's strings lose a trailing zero character."""
         users = np.frombuffer(json.dumps(self.users).encode(), dtype=np.uint8)

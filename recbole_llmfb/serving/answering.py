@@ -1,16 +1,16 @@
 """From a state to the slate that a user reads: chosen, explained, and summed up in words."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Self, get_args
 
 from recbole_llmfb.errors import NotFoundError, UsageError
 from recbole_llmfb.ranking.explain import Grounds, explain
-from recbole_llmfb.ranking.preference import PreferenceState
+from recbole_llmfb.ranking.preference import PreferenceState, effective_weights
 from recbole_llmfb.ranking.slate import choose, mask
 from recbole_llmfb.ranking.wording import Change, Told, answer, exploring, reason, standing
-from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Recommendation, Signal, Slate
+from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Preference, Preferences, Recommendation, Signal, Slate
 from recbole_llmfb.serving.catalogue import Catalogue
 from recbole_llmfb.serving.exploring import to_learn
 from recbole_llmfb.serving.listener import counts
@@ -18,6 +18,8 @@ from recbole_llmfb.serving.observing import Observer, timed
 from recbole_llmfb.serving.scoring import UserScorer
 from recbole_llmfb.text.encoder import Span
 from recbole_llmfb.text.signals import Utterance
+
+_DAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class SlateMaker:
         heard: Sequence[Heard] = (),
         before: PreferenceState | None = None,
         unknown: Sequence[str] = (),
+        beyond: int = 0,
     ) -> Slate:
         """The slate of a state.
 
@@ -115,6 +118,7 @@ class SlateMaker:
             heard: the feedback that the slate answers.
             before: the state without that feedback, for the summary to say what changed.
             unknown: ids that were asked about and that the catalogue does not have.
+            beyond: how far `further` shows how the list goes on.
         """
         grounds = self.scorer.grounds(state, ask.now)
         rows, explored = self._choose(grounds, state, ask)
@@ -134,6 +138,42 @@ class SlateMaker:
             bundle=self.version,
             now=ask.now,
             lang=ask.lang,
+            further=self._further(grounds, rows, state, ask, beyond),
+        )
+
+    def _further(
+        self, grounds: Grounds, rows: Sequence[int], state: PreferenceState, ask: Ask, beyond: int
+    ) -> tuple[Recommendation, ...]:
+        if not beyond:
+            return ()
+        shown = (self.catalogue.ids[row] for row in rows)
+        following, _ = self._choose(grounds, state, replace(ask, k=beyond, exclude=(*ask.exclude, *shown), explore=False))
+        more = self._recommendations(grounds, following, ask.lang)
+        return tuple(one.model_copy(update={"rank": one.rank + len(rows)}) for one in more)
+
+    def preferences(self, user: str, state: PreferenceState, now: datetime) -> Preferences:
+        """The wishes of a state, weighted against `now`; the whole talk, whose words they are, is none of its own."""
+        weights = effective_weights(state.wishes, now=now.timestamp(), half_life=self.scorer.half_life).tolist()
+        found = [
+            Preference(
+                feedback=wish.feedback,
+                time=datetime.fromtimestamp(wish.time, UTC),
+                text=wish.signal.text if wish.signal else None,
+                aspect=wish.signal.aspect if wish.signal else None,
+                items=tuple(self.catalogue.ids[row] for row in wish.items),
+                said=wish.weight,
+                weight=weight,
+            )
+            for wish, weight in zip(state.wishes, weights, strict=True)
+            if not wish.talk
+        ]
+        return Preferences(
+            user=user,
+            preferences=tuple(sorted(found, key=lambda one: -abs(one.weight))),
+            items=len(state.all_items),
+            half_life_days=self.scorer.half_life / _DAY,
+            bundle=self.version,
+            now=now,
         )
 
     def _choose(self, grounds: Grounds, state: PreferenceState, ask: Ask) -> tuple[list[int], int | None]:

@@ -16,7 +16,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from recbole_llmfb.errors import ServiceError
-from recbole_llmfb.schema import Explanation, Feedback, Language, Slate
+from recbole_llmfb.schema import Explanation, Feedback, Language, Preferences, Slate
 from recbole_llmfb.serving.calling import InProcess, Line
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from recbole_llmfb.serving.access.keys import Key, NewKey
     from recbole_llmfb.serving.access.principal import Principal, Scope
     from recbole_llmfb.serving.jobs import Job, JobDetail, JobPage
-    from recbole_llmfb.serving.service.wire import ItemPage
+    from recbole_llmfb.serving.service.wire import ItemPage, NearItems
     from recbole_llmfb.serving.service.wire_versions import Versions
-    from recbole_llmfb.serving.store.counts import Counts
-    from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
+    from recbole_llmfb.serving.store.counts import Counts, Topics
+    from recbole_llmfb.serving.store.people import NamePage, RecordPage, SlatePage, UserPage
     from recbole_llmfb.serving.store.reviews import Decision, Review, ReviewPage, Status
     from recbole_llmfb.serving.versions import Lineage
 
@@ -61,13 +61,16 @@ class SlateOptions(ExplainOptions, RankOptions, total=False):
 
 
 class FeedbackFilters(TypedDict, total=False):
-    """Which feedback: of a kind (comment, rating, click, undo), recorded in a time, with words, of a polarity in sum."""
+    """Which feedback: of a kind (comment, rating, click, undo), recorded in a time, with words, of a polarity in sum, about an
+    item, and whether it stands."""
 
     kind: str
     since: datetime
     until: datetime
     contains: str
     polarity: str
+    item: str
+    standing: bool
 
 
 class Client:
@@ -134,9 +137,11 @@ class Client:
         k: int = 10,
         *,
         without_spans: Collection[tuple[int, int]] = (),
+        beyond: int = 0,
         **options: Unpack[SlateOptions],
     ) -> Slate:
-        body = {"feedback": feedback.model_dump(mode="json"), "without_spans": [list(span) for span in without_spans]}
+        spans = [list(span) for span in without_spans]
+        body = {"feedback": feedback.model_dump(mode="json"), "without_spans": spans, "beyond": beyond}
         return self._post("/v1/preview", Slate, body, k=k, **_query(options))
 
     def undo(self, user: str, feedback: str, k: int = 10, **options: Unpack[SlateOptions]) -> Slate:
@@ -159,10 +164,26 @@ class Client:
 
     # -- what there is
 
-    def items(self, query: str = "", limit: int = 50, after: str | None = None) -> "ItemPage":
+    def preferences(self, user: str, now: datetime | None = None) -> Preferences:
+        """What a user wants and does not want, as it counts now."""
+        return self._get("/v1/users/preferences", Preferences, user=user, now=_time(now))
+
+    def items(self, query: str = "", limit: int = 50, after: str | None = None, *, cold: bool = False) -> "ItemPage":
         from recbole_llmfb.serving.service.wire import ItemPage
 
-        return self._get("/v1/items", ItemPage, query=query, limit=limit, after=after)
+        return self._get("/v1/items", ItemPage, query=query, limit=limit, after=after, cold=cold)
+
+    def near_items(self, item: str, k: int = 10) -> "NearItems":
+        """Items whose text is like an item's."""
+        from recbole_llmfb.serving.service.wire import NearItems
+
+        return self._get("/v1/items/near", NearItems, item=item, k=k)
+
+    def item_users(self, item: str, limit: int = 50, after: str | None = None) -> "NamePage":
+        """Who had an item when the model was trained."""
+        from recbole_llmfb.serving.store.people import NamePage
+
+        return self._get("/v1/items/users", NamePage, item=item, limit=limit, after=after)
 
     def users(self, query: str = "", limit: int = 50, after: str | None = None) -> "UserPage":
         from recbole_llmfb.serving.store.people import UserPage
@@ -177,17 +198,23 @@ class Client:
 
         return self._get("/v1/feedback", RecordPage, user=user, limit=limit, after=after, **_query(filters))
 
-    def slates(self, user: str, limit: int = 50, after: str | None = None) -> "SlatePage":
-        """What a user was shown, newest first."""
+    def slates(self, user: str, limit: int = 50, after: str | None = None, *, slate: str | None = None) -> "SlatePage":
+        """What a user was shown, newest first. slate: the one of this id alone."""
         from recbole_llmfb.serving.store.people import SlatePage
 
-        return self._get("/v1/slates", SlatePage, user=user, limit=limit, after=after)
+        return self._get("/v1/slates", SlatePage, user=user, limit=limit, after=after, slate=slate)
 
     def counts(self, since: datetime | None = None, until: datetime | None = None, user: str | None = None) -> "Counts":
         """How much was said on each day, by what it says in sum."""
         from recbole_llmfb.serving.store.counts import Counts
 
         return self._get("/v1/feedback/counts", Counts, since=_time(since), until=_time(until), user=user)
+
+    def topics(self, since: datetime | None = None, until: datetime | None = None, user: str | None = None) -> "Topics":
+        """Which attributes of the catalogue are wanted and refused, those named most first."""
+        from recbole_llmfb.serving.store.counts import Topics
+
+        return self._get("/v1/feedback/topics", Topics, since=_time(since), until=_time(until), user=user)
 
     def export(self, user: str) -> dict[str, Any]:
         """All that is stored of a user."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import ErasedError, UsageError
 from recbole_llmfb.ranking.preference import Event, PreferenceState, fold
-from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Reading, Slate, Undo
+from recbole_llmfb.schema import MAX_TEXT, Explanation, Feedback, Language, Preferences, Reading, Slate, Undo
 from recbole_llmfb.serving.answering import (
     Ask,
     Heard,
@@ -188,6 +188,7 @@ class Recommender:
         k: int = 10,
         *,
         without_spans: Collection[Span] = (),
+        beyond: int = 0,
         lang: Language = "en",
         exclude: Sequence[str] = (),
         diversity: float = 0.0,
@@ -197,6 +198,7 @@ class Recommender:
         """What `respond` would answer; nothing is remembered. Feedback that is in the log already counts as it is given here.
 
         without_spans: (start, end) of the text; signals that touch one of them are switched off.
+        beyond: how far `further` shows how the list goes on.
         """
         ask = _ask(k, lang, exclude, diversity, now, explore)
         without = checked_spans(without_spans)
@@ -207,7 +209,7 @@ class Recommender:
         said = any(one.feedback == feedback.id for one in live.events)
         state, before = with_event(live, event), with_event(live, Event(feedback.id, event.time)) if said else live
         heard, unknown = [Heard(feedback, utterance, without)], self._listener.unknown([feedback])
-        return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown)
+        return self._slates.make(feedback.user, state, ask, heard=heard, before=before, unknown=unknown, beyond=beyond)
 
     @torch.inference_mode()
     def rank(
@@ -257,6 +259,12 @@ class Recommender:
         ask = _ask(1, lang, exclude, 0.0, now)
         user, item = checked_ids("user and item", [user, item])
         return self._slates.explain(user, self._live(user).state, ask, item)
+
+    def preferences(self, user: str, *, now: datetime | None = None) -> Preferences:
+        """What a user wants and does not want, as it counts at `now`."""
+        ask = _ask(1, "en", (), 0.0, now)
+        (user,) = checked_ids("user", [user])
+        return self._slates.preferences(user, self._live(user)[1], ask.now)
 
     @torch.inference_mode()
     def reproduce(self, slate: str) -> Slate:

@@ -94,6 +94,10 @@ def test_it_lists_what_everybody_said_and_was_shown(client: Client) -> None:
     assert client.slates("two").slates == (made[1],)
     assert {one.polarity: one.number for one in client.counts(user="one").counts} == {"negative": 1}
     assert client.feedback("one", since=NOW, until=NOW).records == ()
+    assert client.slates("two", slate=made[1].id).slates == (made[1],)
+    assert [(one.aspect, one.refused) for one in client.topics(user="one").topics] == [("even", 1)]
+    assert [one.aspect for one in client.preferences("one").preferences] == ["even"]
+    assert len(client.preview(Feedback("one", text="more odd ones"), k=3, beyond=2).further) == 2
 
 
 def test_it_knows_what_is_served_and_who_asks(client: Client, bundle: Bundle) -> None:
@@ -102,6 +106,9 @@ def test_it_knows_what_is_served_and_who_asks(client: Client, bundle: Bundle) ->
     assert "llmfb" in client.metrics() and client.me().scope == "operator"
     page = client.items("stone", limit=2)
     assert len(page.items) == 2 and client.items("stone", limit=2, after=page.next).items[0] not in page.items
+    assert {one.popularity for one in client.items(cold=True).items} <= {0}
+    assert len(client.near_items("stone-1", k=4).items) == 4
+    assert set(client.item_users("stone-1").users) <= set(bundle.histories.users)
 
 
 def test_what_the_service_refuses_is_told_with_its_field(client: Client) -> None:

@@ -11,7 +11,7 @@ from recbole_llmfb.errors import UsageError
 from recbole_llmfb.schema import Feedback, Undo
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.store import Database, SqlLog
-from recbole_llmfb.serving.store.counts import count_feedback
+from recbole_llmfb.serving.store.counts import count_feedback, count_topics
 from recbole_llmfb.serving.store.export import export
 from recbole_llmfb.serving.store.people import People
 
@@ -94,6 +94,14 @@ def test_users_of_a_bundle_count_until_they_are_erased(database: Database) -> No
     assert "b3" not in [one.user for one in all_pages(people.users, "users", limit=2)]
 
 
+def test_some_users_are_paged_without_who_was_erased(database: Database) -> None:
+    log, people = SqlLog(database), People(database)
+    log.append(Feedback("b", text="hello"))
+    log.erase("b")
+    for limit in (1, 2, 5):
+        assert all_pages(people.remaining, "users", ["a", "b", "c", "d"], limit=limit) == ["a", "c", "d"]
+
+
 def test_feedback_is_paged_from_the_latest_and_says_what_stands(database: Database, bundle: Bundle) -> None:
     recommender, people = filled(database, bundle)
     for number in range(7):
@@ -126,15 +134,31 @@ def test_feedback_is_chosen_by_kind_moment_and_polarity(database: Database, bund
     assert {one.feedback.id for one in people.feedback(polarity="positive").records} == {"yes", "rated", "clicked"}
     assert people.feedback(polarity="neutral").records == ()
     assert [one.feedback.id for one in people.feedback(kind="rating").records] == ["rated"]
+    assert {one.feedback.id for one in people.feedback(item=item).records} == {"rated", "clicked"}
     later = NOW + timedelta(hours=1)
     assert {one.feedback.id for one in people.feedback(since=later).records} == {"rated", "clicked"}
     assert {one.feedback.id for one in people.feedback(until=later).records} == {"no", "yes"}
     recommender.undo("u", "no", now=NOW)
+    assert {one.feedback.id for one in people.feedback(standing=True).records} == {"yes", "rated", "clicked"}
+    assert {one.kind for one in people.feedback(standing=False).records} == {"comment", "undo"}
     month = (NOW, NOW + timedelta(days=30))
     counts = count_feedback(database, *month, reader=people.reader).counts
     assert [(one.day, one.polarity, one.number) for one in counts] == [(NOW.date(), "positive", 3)]
     assert [one.polarity for one in count_feedback(database, *month, reader="another").counts] == ["neutral", "positive"]
     assert count_feedback(database, *month, user="v").counts == ()
+
+
+def test_topics_are_what_standing_feedback_names(database: Database, bundle: Bundle) -> None:
+    recommender, people = filled(database, bundle)
+    for number, text in enumerate(["no more even ones", "I hate even stones", "I love odd stones", "I hate odd stones"]):
+        recommender.respond(Feedback(f"u{number}", text=text, id=text, time=NOW), now=NOW)
+    recommender.undo("u3", "I hate odd stones", now=NOW)
+    month = (NOW, NOW + timedelta(days=30))
+    topics = count_topics(database, *month, reader=people.reader).topics
+    assert [(one.aspect, one.wanted, one.refused) for one in topics] == [("even", 0, 2), ("odd", 1, 0)]
+    assert [one.aspect for one in count_topics(database, *month, reader=people.reader, limit=1).topics] == ["even"]
+    assert [one.aspect for one in count_topics(database, *month, reader=people.reader, user="u2").topics] == ["odd"]
+    assert count_topics(database, *month, reader="another").topics == ()
 
 
 def test_days_are_counted_from_midnight_to_midnight(database: Database) -> None:
@@ -151,6 +175,7 @@ def test_slates_are_paged_from_the_latest(database: Database, bundle: Bundle) ->
     recommender, people = filled(database, bundle)
     made = [recommender.recommend("u", now=NOW + timedelta(minutes=number // 2)) for number in range(6)]
     recommender.recommend("v", now=NOW)
+    assert people.slates("u", slate=made[2].id).slates == (made[2],) and people.slates("v", slate=made[2].id).slates == ()
     for limit in (1, 2, 4, 6, 7):
         found = all_pages(people.slates, "slates", "u", limit=limit)
         assert [one.id for one in found] == [one.id for one in sorted(made, key=lambda one: (one.now, one.id), reverse=True)]

@@ -9,11 +9,20 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from recbole_llmfb.errors import AccessError
+from recbole_llmfb.schema import Preferences
 from recbole_llmfb.serving.service.context import AnyService, AsOperator, AsUser, Current, as_json, check_reach
 from recbole_llmfb.serving.service.openapi import problems
 from recbole_llmfb.serving.service.wire import Found
-from recbole_llmfb.serving.service.wire_people import CountsAsked, EraseBody, Erased, FeedbackAsked, SlatesAsked, UserOnly
-from recbole_llmfb.serving.store.counts import Counts, count_feedback
+from recbole_llmfb.serving.service.wire_people import (
+    CountsAsked,
+    EraseBody,
+    Erased,
+    FeedbackAsked,
+    PreferencesAsked,
+    SlatesAsked,
+    UserOnly,
+)
+from recbole_llmfb.serving.store.counts import Counts, Topics, count_feedback, count_topics
 from recbole_llmfb.serving.store.export import export
 from recbole_llmfb.serving.store.people import RecordPage, SlatePage, UserPage
 
@@ -41,9 +50,18 @@ def counts(
     service: AnyService,
 ) -> Response:
     """How many feedbacks that stand were recorded on each day (UTC), by what they say in sum."""
-    until = asked.until or datetime.now(UTC)
-    since = asked.since or until - min(_COUNTED, until - _FIRST)
-    return as_json(count_feedback(service.database, since, until, reader=current.recommender.reader, user=asked.user))
+    return as_json(count_feedback(service.database, *_span(asked), reader=current.recommender.reader, user=asked.user))
+
+
+@router.get("/feedback/topics", operation_id="count_topics", response_model=Topics, responses=problems())
+def topics(
+    asked: Annotated[CountsAsked, Query()],
+    principal: AsOperator,  # noqa: ARG001
+    current: Current,
+    service: AnyService,
+) -> Response:
+    """Which attributes of the catalogue are wanted and refused in what `count_feedback` counts, those named most first."""
+    return as_json(count_topics(service.database, *_span(asked), reader=current.recommender.reader, user=asked.user))
 
 
 @router.get("/slates", operation_id="list_slates", response_model=SlatePage, responses=problems())
@@ -70,8 +88,21 @@ def erase_user(body: EraseBody, principal: AsOperator, current: Current, service
     return as_json(Erased(user=body.user, feedback=current.log.erase(body.user, note)))
 
 
+@router.get("/users/preferences", operation_id="list_preferences", response_model=Preferences, responses=problems())
+def preferences(asked: Annotated[PreferencesAsked, Query()], principal: AsUser, current: Current) -> Response:
+    """What a user wants and does not want, as far as that counts now: the state from which the next slate is made."""
+    check_reach(principal, asked.user)
+    return as_json(current.recommender.preferences(asked.user, now=asked.now))
+
+
 @router.get("/users/export", operation_id="export_user", response_model=dict[str, Any], responses=problems())
 def export_user(asked: Annotated[UserOnly, Query()], principal: AsUser, service: AnyService) -> Response:
     """All that is stored of a user: feedback, and the slates that were shown."""
     check_reach(principal, asked.user)
     return Response(json.dumps(export(service.database, asked.user), ensure_ascii=False), media_type="application/json")
+
+
+def _span(asked: CountsAsked) -> tuple[datetime, datetime]:
+    """From when to when is counted."""
+    until = asked.until or datetime.now(UTC)
+    return asked.since or until - min(_COUNTED, until - _FIRST), until

@@ -63,8 +63,8 @@ def undo(id: Id, asked: Annotated[OfUser, Query()], principal: AsUser, current: 
 def preview(body: PreviewBody, asked: Annotated[Options, Query()], principal: AsUser, current: Current) -> Response:
     """What the answer to a feedback would be. Nothing is remembered."""
     check_reach(principal, body.feedback.user)
-    said = body.feedback.plain()
-    return as_json(current.recommender.preview(said, without_spans=body.without_spans, **asked.model_dump()))
+    said, more = body.feedback.plain(), body.model_dump(include={"without_spans", "beyond"})
+    return as_json(current.recommender.preview(said, **more, **asked.model_dump()))
 
 
 @router.get("/explanations", operation_id="explain", response_model=Explanation, responses=problems())

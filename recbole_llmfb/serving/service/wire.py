@@ -104,10 +104,14 @@ TAGS = frozenset(("one", "several"))  # in where an error of a `FeedbackBody` st
 
 
 class PreviewBody(Wire):
-    """What somebody might say. without_spans: ranges (start, end) of the text; signals that touch one do not count."""
+    """What somebody might say. without_spans: ranges (start, end) of the text; signals that touch one do not count.
+
+    beyond: how far `further` shows how the list goes on.
+    """
 
     feedback: GivenFeedback
     without_spans: Annotated[list[tuple[int, int]], Field(max_length=MAX_IDS)] = []
+    beyond: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = 0
 
 
 class RankBody(Wire):
@@ -139,6 +143,41 @@ class Found(Wire):
     """What is looked for, page by page."""
 
     query: str = Field("", max_length=MAX_ID, description="A part of a title or an id; empty for all.")
+    limit: int = Field(50, ge=1, le=MAX_ITEMS, description="How many at most.")
+    after: str | None = Field(None, max_length=MAX_ID, description="What the page before said as `next`.")
+
+
+class ItemsAsked(Found):
+    """Which items, page by page."""
+
+    cold: bool = Field(False, description="Those alone that nobody had in the training data.")
+
+
+class NearItemsAsked(Wire):
+    """Like which item."""
+
+    item: Id = Field(description="An item of the catalogue.")
+    k: Count = 10
+
+
+class NearItem(Wire):
+    """likeness: cosine of the two texts' vectors, in [-1, 1]."""
+
+    item: str
+    title: str
+    likeness: float
+
+
+class NearItems(Wire):
+    """Items whose text is like an item's, the nearest first, without the item itself."""
+
+    items: tuple[NearItem, ...]
+
+
+class ItemUsersAsked(Wire):
+    """Who has which item, page by page."""
+
+    item: Id = Field(description="An item of the catalogue.")
     limit: int = Field(50, ge=1, le=MAX_ITEMS, description="How many at most.")
     after: str | None = Field(None, max_length=MAX_ID, description="What the page before said as `next`.")
 

@@ -34,9 +34,16 @@ class UserOnly(Wire):
     user: Id
 
 
+class PreferencesAsked(UserOnly):
+    """Whose, and when."""
+
+    now: Time | None = Field(None, description="The moment against which older words fade; the present, unless given.")
+
+
 class SlatesAsked(UserOnly):
     """Whose slates, page by page."""
 
+    slate: Id | None = Field(None, description="The slate of this id alone.")
     limit: Limit = 50
     after: After = None
 
@@ -50,6 +57,8 @@ class FeedbackAsked(Wire):
     until: Until = None
     contains: Text = Field("", description="A part of the text, whatever the case of A to Z.")
     polarity: Polarity | None = Field(None, description="What it says in sum.")
+    item: Id | None = Field(None, description="The item that it is about.")
+    standing: bool | None = Field(None, description="Whether it counts: it is no undo, and was not taken back.")
     limit: Limit = 50
     after: After = None
 

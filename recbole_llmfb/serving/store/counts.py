@@ -44,19 +44,31 @@ class Counts(BaseModel):
     counts: tuple[Count, ...]
 
 
+class Topic(BaseModel):
+    """An attribute of the catalogue, and how many standing feedbacks want it, and do not want it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    aspect: str
+    wanted: int
+    refused: int
+
+
+class Topics(BaseModel):
+    """What is named most stands first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topics: tuple[Topic, ...]
+
+
 def count_feedback(database: Database, since: datetime, until: datetime, *, reader: str = "", user: str | None = None) -> Counts:
     """Of all users or of one, what was recorded at or after `since` and before `until` and not taken back.
 
     Raises:
         UsageError: more than 3,660 days.
     """
-    if until - since > timedelta(days=MAX_DAYS):
-        raise UsageError(f"counts from {since} to {until}: ask for at most {MAX_DAYS} days at once")
-    storable({"user": user})
-    undo = aliased(FeedbackRow)
-    undone = exists().where(col(undo.undoes) == col(FeedbackRow.id))
-    wanted = [*between(col(FeedbackRow.recorded_us), since, until), col(FeedbackRow.kind) != "undo", ~undone]
-    wanted += [col(FeedbackRow.user) == user] if user is not None else []
+    wanted = _recorded(since, until, user)
     day = (col(FeedbackRow.recorded_us) // literal(_DAY_US)).label("day")
     each = select(day, polarity_of(reader).label("polarity")).where(*wanted).subquery()
     asked = select(each.c.day, each.c.polarity, func.count()).group_by(each.c.day, each.c.polarity)
@@ -65,6 +77,40 @@ def count_feedback(database: Database, since: datetime, until: datetime, *, read
     return Counts(
         counts=tuple(Count(day=as_time(day * _DAY_US).date(), polarity=sign, number=number) for day, sign, number in rows)
     )
+
+
+def count_topics(
+    database: Database, since: datetime, until: datetime, *, reader: str = "", user: str | None = None, limit: int = 50
+) -> Topics:
+    """What is talked about in what `count_feedback` counts: the attributes of the catalogue that its signals name.
+
+    Raises:
+        UsageError: as `count_feedback` does.
+    """
+    wanted = [*_recorded(since, until, user), col(SignalRow.reader) == reader, col(SignalRow.aspect).is_not(None)]
+    sign = case((col(SignalRow.polarity) > 0, 1), (col(SignalRow.polarity) < 0, -1), else_=0)
+    said = select(col(SignalRow.aspect), sign.label("sign"), col(SignalRow.feedback)).distinct()
+    each = said.join(FeedbackRow, col(FeedbackRow.id) == col(SignalRow.feedback)).where(*wanted).subquery()
+    asked = select(each.c.aspect, *(func.sum(case((each.c.sign == one, 1), else_=0)) for one in (1, -1)))
+    with database.reading() as session:
+        rows = session.exec(asked.where(each.c.sign != 0).group_by(each.c.aspect)).all()
+    found = [Topic(aspect=aspect, wanted=int(plus), refused=int(minus)) for aspect, plus, minus in rows]
+    return Topics(topics=tuple(sorted(found, key=lambda one: (-one.wanted - one.refused, one.aspect))[:limit]))
+
+
+def _recorded(since: datetime, until: datetime, user: str | None) -> list[ColumnElement[bool]]:
+    """What was recorded in that time, of all users or of one, and stands."""
+    if until - since > timedelta(days=MAX_DAYS):
+        raise UsageError(f"counts from {since} to {until}: ask for at most {MAX_DAYS} days at once")
+    storable({"user": user})
+    mine = [col(FeedbackRow.user) == user] if user is not None else []
+    return [*between(col(FeedbackRow.recorded_us), since, until), stands(), *mine]
+
+
+def stands() -> ColumnElement[bool]:
+    """Whether a row of `feedback` is no undo, and was not taken back."""
+    undo = aliased(FeedbackRow)
+    return and_(col(FeedbackRow.kind) != "undo", ~exists().where(col(undo.undoes) == col(FeedbackRow.id)))
 
 
 def polarity(total: float) -> Polarity:

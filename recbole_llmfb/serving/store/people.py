@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from recbole_llmfb.schema import Feedback, Kind, Signal, Slate, Undo
 from recbole_llmfb.serving.moments import as_microseconds, as_time
-from recbole_llmfb.serving.store.counts import Polarity, polarity_of
+from recbole_llmfb.serving.store.counts import Polarity, polarity_of, stands
 from recbole_llmfb.serving.store.database import Database
 from recbole_llmfb.serving.store.paging import as_cursor, below, between, by_bytes, check_page, cut, has_words, lower
 from recbole_llmfb.serving.store.rows import as_entry, as_understood, storable
@@ -36,6 +36,13 @@ class UserPage(_Shown):
     """Users in the order of their ids, and where the next page goes on."""
 
     users: tuple[User, ...]
+    next: str | None
+
+
+class NamePage(_Shown):
+    """Users' ids in their order, and where the next page goes on."""
+
+    users: tuple[str, ...]
     next: str | None
 
 
@@ -89,19 +96,19 @@ class People:
         with self.database.reading() as session:
             rows = session.exec(select(FeedbackRow.user, page.c.records, FeedbackRow.recorded_us).join(page, is_last))
             found = {user: User(user=user, feedback=number, last=as_time(last)) for user, number, last in rows}
-            silent = (one for one in self._silent(session, query, after) if one not in found)
+            silent = (one for one in _remaining(session, self._others, query, after) if one not in found)
             found |= {user: User(user=user) for user in islice(silent, limit + 1)}
         users, following = cut([found[user] for user in sorted(found)], limit, lambda one: one.user)
         return UserPage(users=users, next=following)
 
-    def _silent(self, session: Session, query: str, after: str | None) -> Iterator[str]:
-        """The others whose id has the query in it and who were not erased, in order."""
-        start = 0 if after is None else bisect_right(self._others, after)
-        words = lower(query)
-        found = (one for one in islice(self._others, start, None) if words in lower(one))
-        while some := list(islice(found, 500)):
-            erased = erased_among(session, some)
-            yield from (one for one in some if one not in erased)
+    def remaining(self, users: Sequence[str], *, limit: int = 50, after: str | None = None) -> NamePage:
+        """Those of some users, in the order of code points, who were not erased."""
+        check_page(limit)
+        storable({"after": after})
+        with self.database.reading() as session:
+            found = list(islice(_remaining(session, users, "", after), limit + 1))
+        names, following = cut(found, limit, lambda one: one)
+        return NamePage(users=names, next=following)
 
     def feedback(
         self,
@@ -112,6 +119,8 @@ class People:
         until: datetime | None = None,
         contains: str = "",
         polarity: Polarity | None = None,
+        item: str | None = None,
+        standing: bool | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> RecordPage:
@@ -119,12 +128,13 @@ class People:
 
         Args:
             since, until: recorded at or after the one and before the other. contains: words of the text. polarity: see `counts`.
+            item: what it is about. standing: whether it counts; both, unless given.
 
         Raises:
             UsageError: `after` is nothing that a page said, or a page is too large.
         """
         check_page(limit)
-        storable({"user": user, "contains": contains, "after": after})
+        storable({"user": user, "contains": contains, "item": item, "after": after})
         row, name = FeedbackRow, by_bytes(self.database, col(FeedbackRow.id))
         number = col(row.recorded_us) if user is None else col(row.seq)
         wanted: list[ColumnElement[bool]] = between(col(row.recorded_us), since, until)
@@ -132,6 +142,8 @@ class People:
         wanted += [col(row.kind) == kind] if kind is not None else []
         wanted += [has_words(self.database, col(row.text), contains)] if contains else []
         wanted += [col(row.kind) != "undo", polarity_of(self.reader) == polarity] if polarity is not None else []
+        wanted += [col(row.item) == item] if item is not None else []
+        wanted += [] if standing is None else [stands() if standing else ~stands()]
         wanted += [below(number, name, after)] if after is not None else []
         order = (number.desc(),) if user is not None else (number.desc(), name.desc())
         with self.database.reading() as session:
@@ -142,18 +154,29 @@ class People:
         )
         return RecordPage(records=records, next=following)
 
-    def slates(self, user: str, *, limit: int = 50, after: str | None = None) -> SlatePage:
-        """What a user was shown, newest first."""
+    def slates(self, user: str, *, slate: str | None = None, limit: int = 50, after: str | None = None) -> SlatePage:
+        """What a user was shown, newest first. slate: the one of this id alone."""
         check_page(limit)
-        storable({"user": user, "after": after})
+        storable({"user": user, "slate": slate, "after": after})
         moment, name = col(SlateRow.shown_us), by_bytes(self.database, col(SlateRow.id))
         asked = select(SlateRow.body).where(col(SlateRow.user) == user)
+        asked = asked if slate is None else asked.where(name == slate)
         asked = asked if after is None else asked.where(below(moment, name, after))
         with self.database.reading() as session:
             bodies = session.exec(asked.order_by(moment.desc(), name.desc()).limit(limit + 1)).all()
         found = [Slate.model_validate_json(body) for body in bodies]
         slates, following = cut(found, limit, lambda one: as_cursor(as_microseconds(one.now), one.id))
         return SlatePage(slates=slates, next=following)
+
+
+def _remaining(session: Session, users: Sequence[str], query: str, after: str | None) -> Iterator[str]:
+    """Users, in order, whose id has the query in it and who were not erased."""
+    start = 0 if after is None else bisect_right(users, after)
+    words = lower(query)
+    found = (one for one in islice(users, start, None) if words in lower(one))
+    while some := list(islice(found, 500)):
+        erased = erased_among(session, some)
+        yield from (one for one in some if one not in erased)
 
 
 def as_records(session: Session, rows: Sequence[FeedbackRow], reader: str | None) -> list[Record]:

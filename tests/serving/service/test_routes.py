@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import ANY
 
@@ -11,12 +12,14 @@ import pytest
 from fastapi import FastAPI
 from services import visitor
 from starlette.testclient import TestClient
+from torch.nn.functional import normalize
 
 from recbole_llmfb.bundle import Bundle
-from recbole_llmfb.schema import Explanation, Feedback, Slate
+from recbole_llmfb.schema import Explanation, Feedback, Preferences, Slate
 from recbole_llmfb.serving.access import Principal
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.service.app import create_app
+from recbole_llmfb.serving.service.catalogue import Shelf
 from recbole_llmfb.serving.service.wire import ItemPage, Problem
 from recbole_llmfb.serving.service.wire_versions import Versions
 from recbole_llmfb.serving.store import Database
@@ -82,6 +85,35 @@ def test_a_preview_shows_what_would_be_and_nothing_is_remembered(shared_service:
     assert [item for item, _ in places(answer)] == [item for item, _ in places(preview)] != [item for item, _ in places(without)]
 
 
+def test_a_preview_says_how_the_list_goes_on(shared_service: TestClient, new_user: Callable[[], str]) -> None:
+    body = {"feedback": {"user": new_user(), **WORDS, "time": NOW}}
+    whole = slate(shared_service.post("/v1/preview", params={"now": NOW, "k": 9}, json=body))
+    begun = slate(shared_service.post("/v1/preview", params={"now": NOW, "k": 4}, json={**body, "beyond": 5}))
+    assert places(begun) == places(whole)[:4] and whole.further == ()
+    assert [(one.item, one.rank) for one in begun.further] == [(one.item, one.rank) for one in whole.items[4:]]
+    assert begun.summary == slate(shared_service.post("/v1/preview", params={"now": NOW, "k": 4}, json=body)).summary
+
+
+def test_preferences_fade_and_are_taken_back(shared_service: TestClient, new_user: Callable[[], str], bundle: Bundle) -> None:
+    user, now = new_user(), datetime.fromisoformat(NOW)
+    said = {"user": user, "text": "no more even ones", "time": NOW, "id": f"e{user}"}
+    rated = {"user": user, "rating": 5, "item": "stone-1", "time": NOW, "id": f"r{user}"}
+    shared_service.post("/v1/feedback", json=[said, rated])
+
+    def asked(when: datetime) -> Preferences:
+        answer = shared_service.get("/v1/users/preferences", params={"user": user, "now": when.isoformat()})
+        return Preferences.model_validate_json(answer.content)
+
+    first, later = asked(now), asked(now + timedelta(seconds=bundle.half_life))
+    wanted = {("even", (), False), (None, ("stone-1",), True)}
+    assert {(one.aspect, one.items, one.said > 0) for one in first.preferences} == wanted
+    for one, faded in zip(first.preferences, later.preferences, strict=True):
+        assert one.weight == pytest.approx(one.said) and faded.weight == pytest.approx(one.said / 2)
+    assert (first.items, first.half_life_days) == (1, 30.0)
+    shared_service.delete(f"/v1/feedback/e{user}", params={"user": user})
+    assert [one.feedback for one in asked(now).preferences] == [f"r{user}"]
+
+
 def test_several_feedbacks_of_one_user_are_one_request(shared_service: TestClient, new_user: Callable[[], str]) -> None:
     user = new_user()
     said = [{"user": user, "click": True, "item": "stone-1"}, {"user": user, "rating": 5, "item": "stone-3"}]
@@ -122,6 +154,36 @@ def test_items_are_found_by_title_or_id_page_by_page(shared_service: TestClient)
     assert found[0]["item"] == "stone-1" and len(found) == 11
     assert shared_service.get("/v1/items", params={"query": "the stone 3"}).json()["items"][0]["attributes"] == ["odd", "1990s"]
     assert refused(shared_service.get("/v1/items", params={"after": "x"})) == (422,)
+
+
+def test_cold_items_are_those_that_nobody_had(shared_service: TestClient, bundle: Bundle) -> None:
+    assert shared_service.get("/v1/items", params={"cold": "true"}).json() == {"items": [], "next": None}
+    new = bundle.items["item"].isin(["stone-4", "stone-5", "stone-14"])
+    shelf = Shelf(replace(bundle, items=bundle.items.assign(popularity=bundle.items["popularity"].mask(new, 0))))
+    page = shelf.find("", 2, None, cold=True)
+    assert [one.item for one in (*page.items, *shelf.find("", 2, page.next, cold=True).items)] == [
+        "stone-14",
+        "stone-4",
+        "stone-5",
+    ]
+
+
+def test_near_items_are_those_whose_text_is_most_alike(shared_service: TestClient, bundle: Bundle) -> None:
+    text = normalize(bundle.scorer().item_text, dim=1)
+    likeness = (text @ text[3]).tolist()
+    found = shared_service.get("/v1/items/near", params={"item": "stone-3", "k": 5}).json()["items"]
+    nearest = sorted((row for row in range(20) if row != 3), key=lambda row: -likeness[row])[:5]
+    assert [one["likeness"] for one in found] == pytest.approx([likeness[row] for row in nearest], abs=1e-5)
+    assert {one["item"] for one in found} == {f"stone-{row}" for row in nearest}
+    assert refused(shared_service.get("/v1/items/near", params={"item": "?"})) == (404,)
+
+
+def test_who_had_an_item_is_told(shared_service: TestClient, bundle: Bundle) -> None:
+    had = sorted(user for user in bundle.histories.users if 4 in bundle.histories.rows(user))
+    first = shared_service.get("/v1/items/users", params={"item": "stone-4", "limit": 1}).json()
+    rest = shared_service.get("/v1/items/users", params={"item": "stone-4", "after": first["next"]}).json()
+    assert [*first["users"], *rest["users"]] == had and len(had) > 1
+    assert refused(shared_service.get("/v1/items/users", params={"item": "?"})) == (404,)
 
 
 def test_versions_say_which_one_answers(shared_service: TestClient, bundle: Bundle) -> None:
@@ -262,6 +324,7 @@ OF_A_USER: dict[str, Callable[[TestClient, str], Any]] = {
     "explain": lambda client, user: client.get("/v1/explanations", params={"user": user, "item": "stone-1"}),
     "list": lambda client, user: client.get("/v1/feedback", params={"user": user}),
     "slates": lambda client, user: client.get("/v1/slates", params={"user": user}),
+    "preferences": lambda client, user: client.get("/v1/users/preferences", params={"user": user}),
     "export": lambda client, user: client.get("/v1/users/export", params={"user": user}),
 }
 
@@ -273,7 +336,10 @@ def test_a_users_key_reaches_its_own_user_and_nobody_else(of_ada: TestClient, as
     assert refused(ask(of_ada, "bob")) == (403,)
 
 
-@pytest.mark.parametrize("path", ["/v1/users", "/v1/feedback", "/v1/feedback/counts", "/v1/bundles", "/metrics"])
+FOR_OPERATORS = ["users", "feedback", "feedback/counts", "feedback/topics", "items/users?item=stone-1", "bundles"]
+
+
+@pytest.mark.parametrize("path", [*(f"/v1/{path}" for path in FOR_OPERATORS), "/metrics"])
 def test_what_is_for_operators_is_not_for_a_users_key(of_ada: TestClient, path: str) -> None:
     assert refused(of_ada.get(path)) == (403,)
     assert refused(of_ada.post("/v1/users/erase", json={"user": "ada"})) == (403,)
