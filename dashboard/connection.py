@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import streamlit as st
 
-from dashboard.words import Language, word
-from recbole_llmfb import Client, LlmfbError
+from dashboard.words import LANGUAGES, Language, word
+from recbole_llmfb import Client, LlmfbError, ServiceError
 
 _COOKIES = ("__Host-llmfb_session", "llmfb_session")
 _PROBLEMS = {
@@ -24,9 +24,9 @@ Answer = TypeVar("Answer")
 
 
 def language() -> Language:
-    """In which language this session reads."""
-    chosen: Language = st.session_state.get("language_now", "en")
-    return chosen
+    """In which language this session reads: what its switch says."""
+    chosen: str | None = st.session_state.get("language")
+    return LANGUAGES[chosen or next(iter(LANGUAGES))]
 
 
 def say(name: str) -> str:
@@ -45,17 +45,38 @@ def is_mounted() -> bool:
 
 
 def session_token() -> str | None:
-    """The proof of who is signed in: the service's cookie, or what signing in on this page gave."""
+    """The proof of who is signed in: what signing in on this page gave, or the service's cookie."""
     signed_in: str | None = st.session_state.get("session_token")
     return signed_in or next((value for name in _COOKIES if (value := st.context.cookies.get(name))), None)
 
 
+def has_provider() -> bool:
+    """Whether an identity provider is configured for `st.login`: the section `auth` of Streamlit's secrets.toml."""
+    return hasattr(st.user, "is_logged_in")
+
+
+def provider_token() -> str | None:
+    """The token that the identity provider gave whoever is signed in there; `expose_tokens` must let the console have it."""
+    if not has_provider() or not st.user.is_logged_in:
+        return None
+    token: str | None = st.user.tokens.get("id")
+    return token
+
+
 def client() -> Client:
-    """The client of this browser's session; a new one when somebody else signs in."""
-    who = (service_url(), session_token())
-    kept: tuple[tuple[str, str | None], Client] | None = st.session_state.get("client")
+    """The client of this browser's session; a new one when somebody else signs in.
+
+    Raises:
+        LlmfbError: the address of the service cannot be one.
+    """
+    session = session_token()
+    who = (service_url(), session, None if session else provider_token())
+    kept: tuple[tuple[str, str | None, str | None], Client] | None = st.session_state.get("client")
     if kept is None or kept[0] != who:
-        kept = (who, Client(who[0], session=who[1], retries=1))
+        made = Client(who[0], session=who[1], key=who[2], retries=1)
+        if kept is not None:
+            kept[1].close()
+        kept = (who, made)
         st.session_state["client"] = kept
     return kept[1]
 
@@ -69,10 +90,15 @@ def ask(question: Callable[[Client], Answer]) -> Answer | None:
         return None
 
 
-def tell(error: LlmfbError) -> None:
-    """What went wrong and what to try. The service's own sentence may quote ids, so it is no markdown."""
-    status = getattr(error, "status", None)
-    name = _PROBLEMS.get(status, "failed") if status else "away"
+def tell(error: LlmfbError, unknown: str = "session_over") -> None:
+    """What went wrong and what to try. The service's own sentence may quote ids, so it is no markdown.
+
+    unknown: the words for a proof that does not count.
+    """
+    name, detail = "bad_address", str(error)
+    if isinstance(error, ServiceError):
+        name = "away" if error.status is None else {**_PROBLEMS, 401: unknown}.get(error.status, "failed")
+        detail = error.detail
     st.error(say(name), icon=":material/error:")
-    if name in ("invalid", "not_found", "forbidden", "failed"):
-        st.text(getattr(error, "detail", None) or str(error))
+    if name in ("invalid", "not_found", "forbidden", "failed", "bad_address"):
+        st.text(detail)

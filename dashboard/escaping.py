@@ -8,7 +8,7 @@ import html
 
 
 def for_plotly(text: str, longest: int = 60) -> str:
-    """A label that shows exactly these characters, on one line, and shortened in the middle of nothing but the end."""
+    """A label that shows these characters and no markup: on one line, and cut at its end if it is longer."""
     line = " ".join(text.split())
     shown = line if len(line) <= longest else f"{line[: longest - 1]}…"
     return html.escape(shown, quote=False).replace("%{", "%&#123;").replace("$", "&#36;")

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.connection import ask, client, is_mounted, say, session_token, tell
+from dashboard.connection import ask, client, has_provider, is_mounted, provider_token, say, session_token, tell
 from dashboard.words import LANGUAGES
 from recbole_llmfb import Client, LlmfbError
 
@@ -30,7 +30,6 @@ def choose_language() -> None:
     languages = list(LANGUAGES)
     if "language" not in st.session_state:
         st.session_state["language"] = languages[(st.context.locale or "").lower().startswith("zh")]
-    st.session_state["language_now"] = LANGUAGES[st.session_state["language"] or languages[0]]
     with st.sidebar:
         st.segmented_control(say("language"), languages, key="language", label_visibility="collapsed", required=True)
 
@@ -55,6 +54,8 @@ def _sign_in() -> None:
         st.warning(say("session_over"))
         _SIGN_OUT(key="sign_in_again", data={"label": say("sign_in")})
         return
+    if has_provider():
+        _sign_in_elsewhere()
     with st.form("sign_in", width=420):
         name = st.text_input(say("name"), autocomplete="username")
         password = st.text_input(say("password"), type="password", autocomplete="current-password")
@@ -62,9 +63,18 @@ def _sign_in() -> None:
             try:
                 st.session_state["session_token"] = client().login(name, password)
             except LlmfbError as error:
-                tell(error)
+                tell(error, unknown="wrong_password")
             else:
                 st.rerun()
+
+
+def _sign_in_elsewhere() -> None:
+    """By the identity provider; what it says of somebody, the service must take as well."""
+    if not st.user.is_logged_in:
+        st.button(say("sign_in_elsewhere"), icon=":material/passkey:", on_click=st.login)
+        return
+    st.error(say("not_taken" if provider_token() else "not_exposed"), icon=":material/error:")
+    st.button(say("sign_out"), on_click=st.logout)
 
 
 def show_account(me: Any) -> None:
@@ -72,8 +82,10 @@ def show_account(me: Any) -> None:
     with st.sidebar:
         st.caption(say("signed_in"))
         st.text(f"{me.name} · {say('role_admin' if me.scope == 'admin' else 'role_operator')}")
-        if session_token() is None:
+        if session_token() is None and provider_token() is None:
             st.caption(say("first_start"))
+        elif session_token() is None:
+            st.button(say("sign_out"), on_click=st.logout)
         elif is_mounted():
             _SIGN_OUT(key="sign_out", data={"label": say("sign_out")})
         elif st.button(say("sign_out")):

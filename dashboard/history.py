@@ -1,5 +1,6 @@
 """What a user said before, and the way to take it back."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -7,36 +8,35 @@ import streamlit as st
 
 from dashboard import responding
 from dashboard.connection import ask, say
+from dashboard.paging import PAGE, gather, show_more
 from dashboard.responding import Turn
 
 
-def table(records: Any) -> pd.DataFrame:
-    """Records of the log, newest first, one row each."""
-    return pd.DataFrame(
-        [
-            {
-                say("time"): one.feedback.time,
-                say("kind"): say(kind_of(one.feedback)),
-                say("words"): what_of(one.feedback),
-                say("item"): getattr(one.feedback, "item", None) or "",
-                say("stands"): one.standing,
-            }
-            for one in records
-        ],
-        columns=[say(name) for name in ("time", "kind", "words", "item", "stands")],
-    )
+def table(records: Sequence[Any], *, with_user: bool = False) -> pd.DataFrame:
+    """Records of the log, one row each. with_user: they are of several."""
+    columns = [*(["user"] if with_user else []), "time", "kind", "words", "item", "stands"]
+    rows = [
+        {
+            "user": one.feedback.user,
+            "time": one.feedback.time,
+            "kind": kind_name(one.kind),
+            "words": what_of(one.feedback),
+            "item": getattr(one.feedback, "item", None) or "",
+            "stands": one.standing,
+        }
+        for one in records
+    ]
+    return pd.DataFrame([[row[name] for name in columns] for row in rows], columns=[say(name) for name in columns])
 
 
-def kind_of(feedback: Any) -> str:
+def kind_name(kind: str) -> str:
     """The word for what a record is."""
-    if hasattr(feedback, "undoes"):
-        return "undo_kind"
-    return "comment" if feedback.text is not None else "rating" if feedback.rating is not None else "click"
+    return say("undo_kind" if kind == "undo" else kind)
 
 
 def what_of(feedback: Any) -> str:
     """What a record says, in a cell."""
-    if hasattr(feedback, "undoes"):
+    if feedback.kind == "undo":
         return str(feedback.undoes)
     return feedback.text if feedback.text is not None else f"{feedback.rating:g}" if feedback.rating is not None else ""
 
@@ -44,16 +44,18 @@ def what_of(feedback: Any) -> str:
 def show_history(turn: Turn) -> None:
     """The newest records of the user whose turn it is."""
     st.subheader(say("history"), anchor=False)
-    page = ask(lambda service: service.feedback(turn.user, limit=50))
-    if page is None:
+    user = turn.user
+    part = gather("respond_history", user, "records", lambda service, after: service.feedback(user, PAGE, after))
+    if part is None:
         return
-    if not page.records:
+    if not part.entries:
         st.info(say("no_history"), icon=":material/chat:")
         return
     chosen = st.dataframe(
-        table(page.records), hide_index=True, on_select="rerun", selection_mode="single-row", key=f"respond_history_{turn.user}"
+        table(part.entries), hide_index=True, on_select="rerun", selection_mode="single-row", key=f"respond_history_{user}"
     ).selection.rows
-    record = page.records[chosen[0]] if chosen and chosen[0] < len(page.records) else None
+    show_more("respond_history", part)
+    record = part.entries[chosen[0]] if chosen and chosen[0] < len(part.entries) else None
     can = record is not None and record.standing
     if st.button(
         say("take_back"),

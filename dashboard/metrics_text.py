@@ -18,10 +18,9 @@ class Sample:
 
 @dataclass(slots=True)
 class Histogram:
-    """Cumulative counts by upper bound, the last of which is infinite. total: of the observed values."""
+    """Cumulative counts by upper bound, the last of which is infinite."""
 
     buckets: dict[float, float] = field(default_factory=lambda: defaultdict(float))
-    total: float = 0.0
 
     @property
     def count(self) -> float:
@@ -57,8 +56,6 @@ def histograms(samples: Iterable[Sample], name: str, label: str) -> dict[str, Hi
         value = sample.labels.get(label, "")
         if sample.name == f"{name}_bucket":
             found[value].buckets[float(sample.labels["le"])] += sample.value
-        elif sample.name == f"{name}_sum":
-            found[value].total += sample.value
     return dict(found)
 
 

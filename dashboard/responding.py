@@ -20,7 +20,6 @@ class Turn:
 
     draft: what is said; its id stays from the preview to the log, so that keeping it twice stores it once.
     reading: what was understood of all of it. off: spans that are switched off, and so missing from `after`.
-    further: how `after` goes on, as far as a preview looks.
     """
 
     user: str
@@ -32,7 +31,6 @@ class Turn:
     after: Slate | None = None
     reading: Reading | None = None
     off: tuple[Span, ...] = ()
-    further: tuple[Recommendation, ...] = ()
 
     @property
     def shown(self) -> Sequence[Recommendation]:
@@ -42,11 +40,11 @@ class Turn:
     @property
     def comparison(self) -> Comparison:
         """Before against after."""
-        return compare(self.before.items, self.shown, self.further)
+        return compare(self.before.items, self.shown, self.after.further if self.after else ())
 
     def after_item(self, item: str) -> Recommendation | None:
         """An item as it stands after what was said, as far as that was looked at."""
-        known = (*self.after.items, *self.further) if self.after else ()
+        known = (*self.after.items, *self.after.further) if self.after else ()
         return next((one for one in known if one.item == item), None)
 
     def before_item(self, item: str) -> Recommendation | None:
@@ -69,24 +67,22 @@ def begin(client: Client, user: str, k: int, language: Language) -> Turn:
 
 def preview(client: Client, turn: Turn, draft: Feedback, off: tuple[Span, ...] = ()) -> Turn:
     """What the draft would change; nothing is stored. off: spans of its text that do not count."""
-    after = client.preview(draft, turn.k, without_spans=off, lang=turn.language)
-    further = client.preview(draft, turn.k + BEYOND, without_spans=off, lang=turn.language).items[turn.k :]
+    after = client.preview(draft, turn.k, without_spans=off, beyond=BEYOND, lang=turn.language)
     same = draft == turn.draft and off
     reading = turn.reading if same else next(iter(after.readings), None)
-    return replace(turn, stage="preview", draft=draft, after=after, reading=reading, off=off, further=further)
+    return replace(turn, stage="preview", draft=draft, after=after, reading=reading, off=off)
 
 
 def keep(client: Client, turn: Turn) -> Turn:
     """Store the draft: the next list of the user is the answer."""
     assert turn.draft is not None
-    return replace(turn, stage="kept", after=client.respond(turn.draft, turn.k, lang=turn.language), off=(), further=())
+    return replace(turn, stage="kept", after=client.respond(turn.draft, turn.k, lang=turn.language), off=())
 
 
 def undo(client: Client, turn: Turn, feedback: str) -> Turn:
     """Take a stored feedback back. What was on the page before is compared with the list that is back."""
     back = client.undo(turn.user, feedback, turn.k, lang=turn.language)
-    before = turn.after if turn.stage == "kept" and turn.after else turn.before
-    return Turn(turn.user, turn.k, turn.language, before, stage="undone", after=back)
+    return replace(settled(turn), stage="undone", after=back)
 
 
 def settled(turn: Turn) -> Turn:

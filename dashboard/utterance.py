@@ -68,19 +68,33 @@ def pieces(reading: Reading, language: Language) -> list[dict[str, object]]:
     end = 0
     for span, signals in _joined(reading):
         cut.append({"text": reading.text[end : span[0]]})
-        kind, sign, name = _polarity(sum(one.polarity * one.strength for one in signals))
+        total = sum(one.polarity * one.strength for one in signals)
+        kind, sign = _looks(total)
         about = ", ".join(dict.fromkeys(one.aspect or one.item or one.text for one in signals))
         text = reading.text[slice(*span)]
-        cut.append({"text": text, "span": list(span), "kind": kind, "sign": sign, "about": f"{word(name, language)}: {about}"})
+        cut.append(
+            {
+                "text": text,
+                "span": list(span),
+                "kind": kind,
+                "sign": sign,
+                "about": f"{word(polarity_name(total), language)}: {about}",
+            }
+        )
         end = span[1]
     return [*cut, {"text": reading.text[end:]}]
 
 
-def _polarity(total: float) -> tuple[str, str, str]:
-    """How a span of this polarity looks, its sign, and the name of its word."""
+def polarity_name(total: float) -> str:
+    """The name of the word for what says this in sum."""
+    return "wants" if total > 0 else "refuses" if total < 0 else "neutral"
+
+
+def _looks(total: float) -> tuple[str, str]:
+    """How a span of this polarity looks, and its sign."""
     if total > 0:
-        return "plus", "+", "wants"
-    return ("minus", "−", "refuses") if total < 0 else ("zero", "·", "neutral")
+        return "plus", "+"
+    return ("minus", "−") if total < 0 else ("zero", "·")
 
 
 def _joined(reading: Reading) -> list[tuple[Span, list[Signal]]]:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.connection import ask, say
+from dashboard.paging import PAGE, gather, show_more
 from recbole_llmfb import Client
 
 
@@ -15,16 +16,20 @@ def main() -> None:
     st.caption(say("admin_what"))
     accounts, keys, audit = st.tabs([say("accounts"), say("keys"), say("audit")])
     with accounts:
-        _show(ask(Client.accounts), ("name", "role", "created", "disabled"), "no_accounts")
+        known = ask(Client.accounts)
+        _show(known, ("name", "role", "created", "disabled"), "no_accounts")
         _new_account()
-        _switch_account()
+        _switch_account(known or ())
     with keys:
-        _show(ask(Client.keys), ("id", "name", "scope", "user", "created", "revoked"), "no_keys")
+        made = ask(Client.keys)
+        _show(made, ("id", "name", "scope", "user", "created", "revoked"), "no_keys")
         _new_key()
-        _revoke_key()
+        _revoke_key(made or ())
     with audit:
-        page = ask(lambda service: service.audit(limit=200))
-        _show(page.entries if page else None, ("time", "actor", "action", "subject", "detail"), "no_audit")
+        part = gather("admin_audit", None, "entries", lambda service, before: service.audit(PAGE, before), following="before")
+        if part is not None:
+            _show(part.entries, ("time", "actor", "action", "subject", "detail"), "no_audit")
+            show_more("admin_audit", part)
 
 
 def _show(rows: Sequence[Any] | None, fields: Sequence[str], empty: str) -> None:
@@ -55,8 +60,8 @@ def _new_account() -> None:
             _rerun_after(ask(lambda service: service.create_account(name, password, role)))
 
 
-def _switch_account() -> None:
-    known = {one.name: one for one in ask(Client.accounts) or ()}
+def _switch_account(accounts: Sequence[Any]) -> None:
+    known = {one.name: one for one in accounts}
     if not known:
         return
     with st.expander(say("switch_account"), icon=":material/person_off:"):
@@ -83,8 +88,8 @@ def _new_key() -> None:
                 st.rerun()
 
 
-def _revoke_key() -> None:
-    standing = {one.id: one.name for one in ask(Client.keys) or () if one.revoked is None}
+def _revoke_key(keys: Sequence[Any]) -> None:
+    standing = {one.id: one.name for one in keys if one.revoked is None}
     if not standing:
         return
     with st.expander(say("revoke"), icon=":material/key_off:"):

@@ -11,7 +11,8 @@ from dashboard.comparison import Comparison
 from dashboard.connection import ask, language, say
 from dashboard.explanation import show_why
 from dashboard.history import show_history
-from dashboard.pins import show_pins
+from dashboard.people import choose_user
+from dashboard.pins import offer_pin, show_pins
 from dashboard.responding import Turn
 from dashboard.slopes import draw_slopes
 from dashboard.utterance import draw_utterance
@@ -40,20 +41,11 @@ def main() -> None:
 
 def _turn() -> Turn | None:
     """Whose turn it is; asks for the list where user, length or language changed."""
-    known = ask(lambda service: service.users(limit=200))
-    if known is None:
-        return None
     who, many = st.columns([3, 1])
-    options = [one.user for one in known.users]
     linked = st.query_params.get("user")
     if "respond_user" not in st.session_state and linked:
         st.session_state["respond_user"] = linked
-    chosen = st.session_state.get("respond_user")
-    if chosen and chosen not in options:
-        options.insert(0, chosen)
-    user = who.selectbox(
-        say("user"), options, index=None, accept_new_options=True, placeholder=say("user_hint"), key="respond_user"
-    )
+    user = choose_user("respond_user", where=who)
     k = many.number_input(say("items_shown"), 1, 50, 10, key="respond_k")
     if not user:
         st.info(say("user_first"), icon=":material/person_search:")
@@ -109,7 +101,6 @@ def _say_something(turn: Turn) -> Turn:
 
 
 def _draft(turn: Turn, text: str | None, item: str | None, rating: float | None, *, click: bool) -> Feedback | None:
-    slate = None if item else turn.before.id
     try:
         return Feedback(
             turn.user,
@@ -117,7 +108,7 @@ def _draft(turn: Turn, text: str | None, item: str | None, rating: float | None,
             item=item or None,
             rating=rating,
             click=click,
-            slate=slate,
+            slate=turn.before.id,
             time=datetime.now(UTC),
             id=uuid4().hex,
         )
@@ -197,12 +188,7 @@ def _show_stage(turn: Turn) -> None:
             said = turn.draft.id
             if st.button(say("undo"), icon=":material/undo:", key="respond_undo"):
                 _step(ask(lambda service: responding.undo(service, turn, said)))
-        if st.button(say("pin"), icon=":material/push_pin:", key="respond_pin"):
-            pins = st.session_state.setdefault("respond_pins", ())
-            if len(pins) < responding.PINS:
-                st.session_state["respond_pins"] = (*pins, responding.snapshot(turn))
-            else:
-                st.warning(say("pins_full"))
+        offer_pin(turn)
 
 
 def _step(turn: Turn | None) -> None:

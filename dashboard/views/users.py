@@ -1,52 +1,98 @@
-"""Users: who said what and when; all that is stored of one, to take along or to erase."""
+"""Users: what one said, what counts of it, and what was shown; all that is stored of one, to take along or to erase."""
 
 import json
+from typing import Any
 
-import plotly.graph_objects as go
+import pandas as pd
 import streamlit as st
 
-from dashboard.connection import ask, say
-from dashboard.escaping import for_plotly
-from dashboard.figures import QUIET
-from dashboard.history import kind_of, table, what_of
+from dashboard.connection import ask, language, say
+from dashboard.figures import QUIET, timeline, wish_bars
+from dashboard.history import kind_name, table, what_of
+from dashboard.lists import show_list
+from dashboard.paging import PAGE, Part, gather, show_more
+from dashboard.people import choose_user
+from dashboard.utterance import polarity_name
+
+SLATES = 50  # on a page; each has its whole list
 
 
 def main() -> None:
     st.title(say("users"), anchor=False)
     st.caption(say("users_what"))
     query = st.text_input(say("search"), type="search", max_chars=256, key="users_query", bind="query-params")
-    page = ask(lambda service: service.users(query, 500))
-    if page is None:
+    user = choose_user("users_user", query=query)
+    if not user:
+        st.info(say("users_first"), icon=":material/person_search:")
         return
-    if not page.users:
-        st.info(say("nothing_found" if query else "no_users"), icon=":material/person_off:")
-        return
-    counts = {one.user: one.feedback for one in page.users}
-    user = st.selectbox(say("user"), list(counts), format_func=lambda one: f"{one} ({counts[one]})", key="users_user")
-    records = ask(lambda service: service.feedback(user, limit=500))
-    if records is None:
-        return
-    st.subheader(say("timeline"), anchor=False)
-    st.plotly_chart(_timeline(records.records), key="users_timeline", config=QUIET, alt=say("timeline"))
-    st.dataframe(table(records.records), hide_index=True, key="users_records")
+    _show_history(user)
+    _show_preferences(user)
+    _show_slates(user)
     _export(user)
     _erase(user)
 
 
-def _timeline(records) -> go.Figure:  # type: ignore[no-untyped-def]  # records of the log, which have no public name
-    """One mark for each record, by time and kind; what was taken back is hollow."""
-    figure = go.Figure(
-        go.Scatter(
-            x=[one.feedback.time for one in records],
-            y=[say(kind_of(one.feedback)) for one in records],
-            mode="markers",
-            marker={"size": 12, "symbol": ["circle" if one.standing else "circle-open" for one in records]},
-            text=[for_plotly(what_of(one.feedback)) for one in records],
-            hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<extra></extra>",
-        )
-    )
-    figure.update_layout(height=220, margin={"l": 8, "r": 8, "t": 8, "b": 8})
-    return figure
+def _show_history(user: str) -> None:
+    st.subheader(say("timeline"), anchor=False)
+    part = gather("users_records", user, "records", lambda service, after: service.feedback(user, PAGE, after))
+    if part is None:
+        return
+    if not part.entries:
+        st.info(say("said_nothing"), icon=":material/chat:")
+        return
+    marks = [(one.feedback.time, kind_name(one.kind), what_of(one.feedback), one.standing) for one in part.entries]
+    st.plotly_chart(timeline(marks), key="users_timeline", config=QUIET, alt=say("timeline"))
+    st.dataframe(table(part.entries), hide_index=True, key="users_records_table")
+    show_more("users_records", part)
+
+
+def _show_preferences(user: str) -> None:
+    """What counts of what was said: each wish as it was said, and what time and later words have left of it."""
+    st.subheader(say("state"), anchor=False)
+    state = ask(lambda service: service.preferences(user))
+    if state is None:
+        return
+    st.caption(f"{say('has_items')} {state.items} · {say('half_life')} {state.half_life_days:g}")
+    if not state.preferences:
+        st.info(say("no_state"), icon=":material/psychology:")
+        return
+    wishes = [(one.text or ", ".join(one.items), one.said, one.weight) for one in state.preferences]
+    st.plotly_chart(wish_bars(wishes, language()), key="users_state", config=QUIET, alt=say("state"))
+    rows = [
+        (say(polarity_name(one.said)), one.text or "", one.aspect or "", ", ".join(one.items), *_amounts(one))
+        for one in state.preferences
+    ]
+    columns = [say(name) for name in ("wish", "words", "aspect", "item", "strength", "left", "time")]
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, key="users_state_table")
+
+
+def _amounts(wish: Any) -> tuple[float, float, object]:
+    """Strength as said, what is left of it, and when it was said."""
+    return round(abs(wish.said), 2), round(abs(wish.weight), 2), wish.time
+
+
+def _show_slates(user: str) -> None:
+    st.subheader(say("slates"), anchor=False)
+    part: Part | None = gather("users_slates", user, "slates", lambda service, after: service.slates(user, SLATES, after))
+    if part is None:
+        return
+    if not part.entries:
+        st.info(say("no_slates"), icon=":material/list:")
+        return
+    rows = [(one.now, len(one.items), ", ".join(item.title for item in one.items[:3]), one.bundle) for one in part.entries]
+    columns = [say(name) for name in ("time", "items_shown", "first_items", "version")]
+    chosen = st.dataframe(
+        pd.DataFrame(rows, columns=columns),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"users_slates_{user}",
+    ).selection.rows
+    show_more("users_slates", part)
+    if chosen and chosen[0] < len(part.entries):
+        show_list(part.entries[chosen[0]], key="users_slate")
+    else:
+        st.caption(say("choose_slate"))
 
 
 def _export(user: str) -> None:
