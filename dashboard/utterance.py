@@ -70,6 +70,7 @@ def pieces(reading: Reading, language: Language) -> list[dict[str, object]]:
         cut.append({"text": reading.text[end : span[0]]})
         total = sum(one.polarity * one.strength for one in signals)
         kind, sign = _looks(total)
+        wish = word(polarity_name(total), language)
         about = ", ".join(dict.fromkeys(one.aspect or one.item or one.text for one in signals))
         text = reading.text[slice(*span)]
         cut.append(
@@ -78,7 +79,7 @@ def pieces(reading: Reading, language: Language) -> list[dict[str, object]]:
                 "span": list(span),
                 "kind": kind,
                 "sign": sign,
-                "about": f"{word(polarity_name(total), language)}: {about}",
+                "about": f"{wish}: {about}",
             }
         )
         end = span[1]

@@ -1,5 +1,6 @@
 """What stands before the console: nobody reaches a page or its web socket whom the service's gate does not let in."""
 
+import html
 import secrets
 
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,8 @@ input, button {{ font: inherit; width: 100%; box-sizing: border-box; padding: .6
 button {{ margin-top: 1.25rem; }}
 </style></head><body><main>
 <h1>recbole-llmfb</h1>
-<p>{why}</p>
+<p>{what}</p>
+<p id="why">{why}</p>
 <form id="form">
 <label for="name">Name · 用户名</label><input id="name" autocomplete="username" required>
 <label for="password">Password · 密码</label><input id="password" type="password" autocomplete="current-password" required>
@@ -42,9 +44,9 @@ find("form").onsubmit = async (event) => {{
 }}
 </script></body></html>
 """
-_WHY = {
+_WHAT = {
     401: "Sign in to see the console. 请登录以使用控制台。",
-    403: "This needs an account of an operator. 需要运营人员账户。",
+    403: "The console may not be opened so. 无法以此方式打开控制台。",
     429: "Too many requests: wait a little. 请求过多，请稍候。",
 }
 
@@ -78,5 +80,5 @@ def _refusal(connection: HTTPConnection, error: AccessError) -> Response:
     )
     headers |= {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
     headers.pop("WWW-Authenticate", None)
-    why = _WHY.get(error.status, _WHY[401])
-    return HTMLResponse(_PAGE.format(nonce=nonce, why=why), error.status, headers)
+    what = _WHAT.get(error.status, _WHAT[401])
+    return HTMLResponse(_PAGE.format(nonce=nonce, what=what, why=html.escape(error.detail)), error.status, headers)
