@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import streamlit as st
@@ -44,10 +45,23 @@ def is_mounted() -> bool:
     return os.environ.get("LLMFB_CONSOLE") == "mounted"
 
 
-def session_token() -> str | None:
-    """The proof of who is signed in: what signing in on this page gave, or the service's cookie."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Who is signed in: the token of a session, or that of an identity provider, or neither (at first start)."""
+
+    session: str | None = None
+    provider: str | None = None
+
+
+def proof() -> Proof:
+    """What signing in gave, on this page before at the identity provider before at the service's own door (its cookie)."""
     signed_in: str | None = st.session_state.get("session_token")
-    return signed_in or next((value for name in _COOKIES if (value := st.context.cookies.get(name))), None)
+    if signed_in:
+        return Proof(session=signed_in)
+    token = provider_token()
+    if token:
+        return Proof(provider=token)
+    return Proof(session=next((value for name in _COOKIES if (value := st.context.cookies.get(name))), None))
 
 
 def has_provider() -> bool:
@@ -69,11 +83,10 @@ def client() -> Client:
     Raises:
         LlmfbError: the address of the service cannot be one.
     """
-    session = session_token()
-    who = (service_url(), session, None if session else provider_token())
-    kept: tuple[tuple[str, str | None, str | None], Client] | None = st.session_state.get("client")
+    who = (service_url(), proof())
+    kept: tuple[tuple[str, Proof], Client] | None = st.session_state.get("client")
     if kept is None or kept[0] != who:
-        made = Client(who[0], session=who[1], key=who[2], retries=1)
+        made = Client(who[0], session=who[1].session, key=who[1].provider, retries=1)
         if kept is not None:
             kept[1].close()
         kept = (who, made)

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.connection import ask, client, has_provider, is_mounted, provider_token, say, session_token, tell
+from dashboard.connection import Proof, ask, client, has_provider, is_mounted, proof, provider_token, say, tell
 from dashboard.words import LANGUAGES
 from recbole_llmfb import Client, LlmfbError
 
@@ -82,9 +82,9 @@ def show_account(me: Any) -> None:
     with st.sidebar:
         st.caption(say("signed_in"))
         st.text(f"{me.name} · {say('role_admin' if me.scope == 'admin' else 'role_operator')}")
-        if session_token() is None and provider_token() is None:
+        if proof() == Proof():
             st.caption(say("first_start"))
-        elif session_token() is None:
+        elif proof().provider:
             st.button(say("sign_out"), on_click=st.logout)
         elif is_mounted():
             _SIGN_OUT(key="sign_out", data={"label": say("sign_out")})

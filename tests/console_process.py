@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ class Console:
 
 
 @contextmanager
-def started(bundle: Path, folder: Path, **accounts: str) -> Iterator[Console]:
-    """accounts: roles by name, made before the start."""
+def started(bundle: Path, folder: Path, *, options: Sequence[str] = (), **accounts: str) -> Iterator[Console]:
+    """options: further ones of the command. accounts: roles by name, made before the start."""
     url = f"sqlite:///{folder / 'log.db'}"
     database = Database(url)
     for name, role in accounts.items():
         open_access(database).accounts.create(Principal("test", "admin"), name, PASSWORD, role)  # type: ignore[arg-type]
     database.close()
-    command = [sys.executable, "-m", "recbole_llmfb", "console", str(bundle), "--database", url, "--port", "0"]
+    command = [sys.executable, "-m", "recbole_llmfb", "console", str(bundle), "--database", url, "--port", "0", *options]
     with (folder / "errors.txt").open("w") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ})
         try:

@@ -1,7 +1,11 @@
 """What components and charts are given: words stay words, and signs say what colours say."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from dashboard import words
 from dashboard.comparison import compare
 from dashboard.escaping import for_plotly
 from dashboard.figures import waterfall
@@ -72,6 +76,15 @@ def test_every_word_is_there_in_both_languages() -> None:
     for name, both in _WORDS.items():
         assert all(both), name
         assert word(name, "en") != word(name, "zh"), name
+
+
+def test_every_word_is_used() -> None:
+    folder = Path(words.__file__).parent
+    source = "".join(path.read_text() for path in folder.rglob("*.py") if path.name != "words.py")
+    views = {path.stem for path in (folder / "views").glob("*.py")}
+    quoted = set(re.findall(r"""(["'])(\w+)\1""", source))
+    unused = {name for name in _WORDS if name not in views} - {name for _, name in quoted}
+    assert unused == set()
 
 
 METRICS = """# HELP llmfb_stage_seconds Time
