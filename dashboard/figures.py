@@ -130,7 +130,8 @@ def sentiment_bars(counts: Sequence[tuple[date, str, int]], language: Language) 
         )
     figure.update_layout(height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, barmode="relative")
     figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
-    figure.update_xaxes(type="date", tickformat="%Y-%m-%d")
+    figure.update_xaxes(type="date", tickformat="%Y-%m-%d", nticks=5)
+    figure.update_yaxes(tickformat=",d", nticks=6)
     return figure
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.connection import Proof, ask, client, has_provider, is_mounted, proof, provider_token, say, tell
+from dashboard.theme import emphasis
 from dashboard.words import LANGUAGES
 from recbole_llmfb import Client, LlmfbError
 
@@ -59,7 +60,7 @@ def _sign_in() -> None:
     with st.form("sign_in", width=420):
         name = st.text_input(say("name"), autocomplete="username")
         password = st.text_input(say("password"), type="password", autocomplete="current-password")
-        if st.form_submit_button(say("sign_in"), type="primary"):
+        if st.form_submit_button(say("sign_in"), type=emphasis()):
             try:
                 st.session_state["session_token"] = client().login(name, password)
             except LlmfbError as error:

@@ -44,9 +44,7 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until the console has nothing more to draw."""
-        self.page.wait_for_function(
-            "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
-        )
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
         self.page.wait_for_function("() => !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')")
 
     def press(self, name: str) -> None:

@@ -15,6 +15,7 @@ from dashboard.people import choose_user
 from dashboard.pins import offer_pin, show_pins
 from dashboard.responding import Turn
 from dashboard.slopes import draw_slopes
+from dashboard.theme import emphasis
 from dashboard.utterance import draw_utterance
 from recbole_llmfb import Feedback
 
@@ -82,7 +83,9 @@ def _say_something(turn: Turn) -> Turn:
             )
             if kind == "rating":
                 rating = st.slider(say("satisfaction"), 1, 5, 3, key="respond_rating")
-        wants_preview = st.form_submit_button(say("preview"), type="primary", icon=":material/visibility:", key="respond_preview")
+        wants_preview = st.form_submit_button(
+            say("preview"), type=emphasis(), icon=":material/visibility:", key="respond_preview"
+        )
     if not wants_preview:
         return turn
     if kind == "comment" and not (text or "").strip():
@@ -180,7 +183,7 @@ def _show_stage(turn: Turn) -> None:
         st.success(say("undone_state"), icon=":material/undo:")
     with st.container(horizontal=True):
         if turn.stage == "preview":
-            if st.button(say("keep"), type="primary", icon=":material/check:", disabled=bool(turn.off), key="respond_keep"):
+            if st.button(say("keep"), type=emphasis(), icon=":material/check:", disabled=bool(turn.off), key="respond_keep"):
                 _step(ask(lambda service: responding.keep(service, turn)))
             if st.button(say("discard"), icon=":material/close:", key="respond_discard"):
                 _step(responding.settled(turn))

@@ -12,6 +12,7 @@ from dashboard.history import kind_name, table, what_of
 from dashboard.lists import show_list
 from dashboard.paging import PAGE, Part, gather, show_more
 from dashboard.people import choose_user
+from dashboard.theme import emphasis
 from dashboard.utterance import polarity_name
 
 SLATES = 50  # on a page; each has its whole list
@@ -21,7 +22,7 @@ def main() -> None:
     st.title(say("users"), anchor=False)
     st.caption(say("users_what"))
     query = st.text_input(say("search"), type="search", max_chars=256, key="users_query", bind="query-params")
-    user = choose_user("users_user", query=query)
+    user = choose_user("users_user", query=query, bind="query-params")
     if not user:
         st.info(say("users_first"), icon=":material/person_search:")
         return
@@ -112,7 +113,7 @@ def _erase(user: str) -> None:
     with st.expander(say("erase"), icon=":material/delete_forever:"), st.form("users_erase", border=False, clear_on_submit=True):
         st.markdown(say("erase_what"))
         typed = st.text_input(say("erase_type"), autocomplete="off")
-        if st.form_submit_button(say("erase"), type="primary"):
+        if st.form_submit_button(say("erase"), type=emphasis()):
             if typed != user:
                 st.error(say("erase_differs"))
                 return
