@@ -91,7 +91,7 @@ def wish_bars(wishes: Sequence[tuple[str, float, float]], language: Language, mo
     figure.update_layout(height=120 + 44 * len(drawn), margin={"l": 8, "r": 8, "t": 8, "b": 8}, barmode="group")
     figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
     figure.update_xaxes(range=[-1.15, 1.15], zeroline=True)
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(type="category", autorange="reversed")  # ids are no numbers
     return figure
 
 
@@ -152,7 +152,7 @@ def topic_bars(topics: Sequence[tuple[str, int, int]], language: Language) -> go
         )
     figure.update_layout(height=max(300, 80 + 24 * len(topics)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, barmode="relative")
     figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(type="category", autorange="reversed")
     return figure
 
 

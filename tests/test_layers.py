@@ -42,7 +42,7 @@ LAYERS = {
         libraries="alembic anyio fastapi httpx jwt limits prometheus_client pwdlib sqlalchemy sqlmodel starlette uvicorn",
     ),
     "convert": _layer("training"),
-    "evaluation": _layer("training", "serving", libraries="rich"),
+    "evaluation": _layer("training", "serving", libraries="playwright rich"),
     "learning": _layer("evaluation", "convert", libraries="huey"),
     "console": _layer("serving", "dashboard"),
     "cli": _layer("console", "convert", "evaluation", "learning", libraries="typer"),

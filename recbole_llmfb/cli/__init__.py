@@ -36,6 +36,7 @@ for _command in (
     judging.benchmark,
     judging.benchmark_serving,
     judging.benchmark_attack,
+    judging.benchmark_console,
     judging.conversations,
     learning.export,
     learning.learn,

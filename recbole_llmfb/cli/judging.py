@@ -1,4 +1,4 @@
-"""Commands that judge: `evaluate`, `benchmark`, `conversations` and `benchmark-serving`."""
+"""Commands that judge: `evaluate`, `benchmark`, `conversations`, `benchmark-serving` and `benchmark-console`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,6 +90,17 @@ def benchmark_attack(
     from recbole_llmfb.learning.benchmark.attack_table import benchmark_attack as measure
 
     typer.echo(measure(config, results, seeds=seed or (2020,), items=items))
+
+
+def benchmark_console(
+    bundle: BundlePath,
+    interactions: Annotated[int, typer.Option(help="Previews before the other operators come.", min=50)] = 200,
+    operators: Annotated[int, typer.Option(help="Others who work at the same time, without a browser.", min=1)] = 9,
+) -> None:
+    """Time the console in a browser: first paint, redraw, redraw among other operators, memory. Prints JSON."""
+    from recbole_llmfb.evaluation.console import measure_console
+
+    print_json(measure_console(bundle, interactions=interactions, operators=operators).model_dump())
 
 
 def _report(
