@@ -1,4 +1,4 @@
-"""Commands that judge: `evaluate`, `benchmark`, `conversations`, `benchmark-serving` and `benchmark-console`."""
+"""Commands that judge: `evaluate`, `benchmark`, `conversations`, `benchmark-serving`, `benchmark-attack` and `benchmark-console`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from recbole_llmfb.cli.options import AsJson, BundlePath, Config, Override
-from recbole_llmfb.cli.printing import print_report
+from recbole_llmfb.cli.printing import print_json, print_report
 from recbole_llmfb.errors import UsageError
 
 
