@@ -99,7 +99,7 @@ def _of_starts(seconds: tuple[float, ...]) -> Row:
 def _of_load(load: Load, own: Answers) -> list[Row]:
     what = f"HTTP `POST /v1/feedback` with the new slate, {load.clients} clients on the same cores, SQLite, one worker"
     rounds = f"{min(load.rounds):.0f} to {max(load.rounds):.0f} in {len(load.rounds)} rounds"
-    over = f"a request takes {1000 / load.per_second / own.respond.p50:.1f} × `respond` in process"
+    over = f"a request takes {1000 / load.per_second / own.respond.p50:.2f} × `respond` in process"
     measured = f"median {load.per_second:.0f} requests/s, {rounds}; {load.errors} errors; {over}"
     return [
         Row(what, measured, "≥ 120 requests/s, 0 errors", load.per_second >= 120 and load.errors == 0),
