@@ -33,10 +33,11 @@ def main() -> None:
         kind = st.pills(say("kind"), KINDS, format_func=kind_name, key="kind", bind="query-params")
         polarity = st.pills(say("sentiment"), POLARITIES, format_func=say, key="polarity", bind="query-params")
         standing = st.toggle(say("only_standing"), key="standing", bind="query-params")
-    filters = {"kind": kind, "contains": part, "polarity": polarity, "standing": True if standing else None}
+    chosen_filters = {"kind": kind, "contains": part, "polarity": polarity, "standing": standing}
+    filters: dict[str, Any] = {name: value for name, value in chosen_filters.items() if value}
     found = gather(
         "feedback",
-        (user, *filters.values()),
+        (user, *filters.items()),
         "records",
         lambda service, after: service.feedback(user, PAGE, after, **filters),
     )
@@ -44,7 +45,7 @@ def main() -> None:
         return
     _say_what_was_done()
     if not found.entries:
-        filtered = user or any(filters.values())
+        filtered = user or filters
         st.info(say("nothing_found" if filtered else "no_users"), icon=":material/filter_alt_off:")
         return
     chosen = st.dataframe(
@@ -52,7 +53,7 @@ def main() -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        key=f"feedback_records_{hash((user, *filters.values()))}",
+        key=f"feedback_records_{hash((user, *filters.items()))}",
     ).selection.rows
     show_more("feedback", found)
     _review([found.entries[row] for row in chosen if row < len(found.entries)])

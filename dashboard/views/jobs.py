@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.connection import ask, say
+from dashboard.theme import emphasis
 from recbole_llmfb import Client
 
 LOOK_SECONDS = 2.0
@@ -18,7 +19,7 @@ def main() -> None:
     me = ask(Client.me)
     if me is None:
         return
-    if me.scope == "admin" and st.button(say("start_job"), icon=":material/play_arrow:", type="primary", key="jobs_start"):
+    if me.scope == "admin" and st.button(say("start_job"), icon=":material/play_arrow:", type=emphasis(), key="jobs_start"):
         if ask(lambda service: service.start_job()) is not None:
             st.toast(say("job_asked"))
     _watch(me.scope == "admin")

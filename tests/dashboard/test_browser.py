@@ -11,7 +11,7 @@ from dashboard.words import Language, word
 from recbole_llmfb import Client, Feedback
 from recbole_llmfb.bundle import Bundle
 
-PAGES = ["respond", "users", "feedback", "catalogue", "models", "service"]
+PAGES = ["respond", "users", "feedback", "catalogue", "models", "jobs", "service"]
 LOCALES: dict[Language, str] = {"en": "en-GB", "zh": "zh-CN"}
 
 

@@ -17,7 +17,7 @@ from console_process import PASSWORD, Console, started
 from recbole_llmfb import Client, Feedback
 from recbole_llmfb.bundle import Bundle
 
-PAGES = ["users", "feedback", "catalogue", "models", "service", "admin"]
+PAGES = ["users", "feedback", "catalogue", "models", "jobs", "service", "admin"]
 SAID = ["no more horror please, something funny", "it is all too dark", "I love romance from the 1990s", "less violence"]
 
 
