@@ -1,4 +1,4 @@
-"""Commands that judge: `evaluate`, `benchmark`, `conversations`, `benchmark-serving`, `benchmark-attack` and `benchmark-console`."""
+"""Commands that judge a bundle, a configuration or the service: `evaluate`, `conversations`, all that begin with `benchmark`."""
 
 from collections.abc import Sequence
 from pathlib import Path
