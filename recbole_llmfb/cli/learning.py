@@ -51,6 +51,7 @@ def learn(
     as_json: AsJson = False,
 ) -> None:
     """Train a challenger from the champion on what the log has since, and promote it if it is better and breaks nothing."""
+    from recbole_llmfb.learning.jobs.reporting import Reporter
     from recbole_llmfb.learning.learn import Options
     from recbole_llmfb.learning.learn import learn as run
     from recbole_llmfb.learning.warm import Warmth
@@ -60,9 +61,15 @@ def learn(
     given = parse_overrides(override or [])
     moved = {"data_path": given.pop("data_path")} if "data_path" in given else None  # of the champion's data, not of the new ones
     warmth = Warmth(encoder_tuning=encoder, epochs=epochs, settings=given)
-    opened = Database(database)
+    opened, job = Database(database), Reporter.of_this_process()
+
+    def progress(step: str, share: float | None) -> None:
+        _tell(step, share)
+        job.progress(step, share)
+
+    options = Options(warmth, items, newest, config_dict=moved)
     try:
-        report = run(opened, bundle, options=Options(warmth, items, newest, config_dict=moved), progress=_tell)
+        report = run(opened, bundle, options=options, progress=progress, cancelled=job.cancelled)
     finally:
         opened.close()
     typer.echo(report.model_dump_json() if as_json else report.text())

@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from recbole_llmfb.bundle import Bundle, load_bundle
-from recbole_llmfb.bundle import promote as point_at
 from recbole_llmfb.bundle.artifact import MANIFEST
+from recbole_llmfb.bundle.gate_record import GateCheck, GateRecord
 from recbole_llmfb.files import replace_text
 from recbole_llmfb.learning.data import Base, Data, assemble
 from recbole_llmfb.learning.exporting import erased, read_log
 from recbole_llmfb.learning.gate import TOLERANCES, Verdict, decide
 from recbole_llmfb.learning.judging import Judge
 from recbole_llmfb.learning.laws import latency, laws
+from recbole_llmfb.learning.versions import champion_of, nominate, promote
 from recbole_llmfb.learning.warm import FIRST, Cancelled, Progress, Trained, Warmth, first_of, train, unheard, wanted
 from recbole_llmfb.serving.store import Database
+from recbole_llmfb.serving.versions.promoting import LONGEST_REASON
 from recbole_llmfb.training.export import Descent, write_bundle
 
 DATA = "data"
@@ -114,7 +116,7 @@ def learn(
         Cancelled: `cancelled` said so; the champion stays.
     """
     options, root, clock = options or Options(), Path(root), _Clock(progress, cancelled)
-    champion = load_bundle(root)
+    champion = load_bundle(champion_of(database, root))
     with clock.step("export"):
         data = _gathered(database, champion, root, options)
     with clock.step("train"), TemporaryDirectory(prefix="learning-") as scratch:
@@ -139,6 +141,7 @@ def learn(
     )
     replace_text(root / REPORT.format(version=challenger.version), report.model_dump_json(indent=1))
     _prune(root)
+    nominate(database, root, challenger.version, _record(verdict, champion.version), actor=actor)
     if verdict.passed:
         _promote(database, root, challenger.version, actor=actor, reason=verdict.checks[0].why)
     return report
@@ -212,8 +215,14 @@ class _Clock:
         self._progress(name, 1.0)
 
 
-def _promote(database: Database, root: Path, version: str, *, actor: str, reason: str) -> None:  # noqa: ARG001
-    point_at(root, version)
+def _promote(database: Database, root: Path, version: str, *, actor: str, reason: str) -> None:
+    promote(database, root, version, actor=actor, reason=reason[:LONGEST_REASON])
+
+
+def _record(verdict: Verdict, champion: str) -> GateRecord:
+    """The verdict as it is kept beside the challenger, for whoever decides otherwise."""
+    checks = tuple(GateCheck(name=check.name, passed=check.passed, why=check.why) for check in verdict.checks)
+    return GateRecord(passed=verdict.passed, champion=champion, checks=checks)
 
 
 def _means(one: Mapping[str, NDArray[np.float64]], other: Mapping[str, NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
