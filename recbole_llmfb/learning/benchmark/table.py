@@ -77,17 +77,20 @@ def _forgetting(found: Found) -> str:
 def _cold(found: Found) -> str:
     """Slices pooled; the rival is the best of its three forms, chosen here, which favours it."""
     ours: list[float] = []
+    slices = 0
     rivals: dict[str, list[float]] = {}
     for stage in range(SLICES):
         values, others = (_judged(found, f"warm-{stage}", stage, part) for part in ("cold", "cold_neighbours"))
         if values and others:
             ours += values
+            slices += 1
             for name, of_rival in others.items():
                 rivals.setdefault(name, []).extend(of_rival)
     if not ours:
         return _NOT_RUN
     best = max(rivals, key=lambda name: float(np.mean(rivals[name])))
-    return f"{ratio(ours, rivals[best])}: {mean(ours)} against {mean(rivals[best])} ({best} neighbours)"
+    found_of = f"{ratio(ours, rivals[best])}: {mean(ours)} against {mean(rivals[best])} ({best} neighbours)"
+    return _of(found_of, slices, SLICES)
 
 
 def _gated(found: Found, kind: str, *, passed: bool) -> str:
