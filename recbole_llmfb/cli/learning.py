@@ -1,5 +1,6 @@
 """Commands that close the loop: `export`, `learn` and `benchmark-learning`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,10 +51,14 @@ def learn(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a challenger from the champion on what the log has since, and promote it if it is better and breaks nothing."""
+    """Train a challenger from the champion on what the log has since, and promote it if it is better and breaks nothing.
+
+    What looks like a campaign of new accounts is held for review first; see `reviews`.
+    """
     from recbole_llmfb.learning.jobs.reporting import Reporter
     from recbole_llmfb.learning.learn import Options
     from recbole_llmfb.learning.learn import learn as run
+    from recbole_llmfb.learning.screening import screen
     from recbole_llmfb.learning.warm import Warmth
     from recbole_llmfb.serving.store import Database
     from recbole_llmfb.training.config_files import parse_overrides
@@ -67,7 +72,7 @@ def learn(
         _tell(step, share)
         job.progress(step, share)
 
-    options = Options(warmth, items, newest, config_dict=moved)
+    options = Options(warmth, items, newest, config_dict=moved, screen=partial(screen, opened))
     try:
         report = run(opened, bundle, options=options, progress=progress, cancelled=job.cancelled)
     finally:

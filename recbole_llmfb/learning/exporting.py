@@ -60,8 +60,13 @@ class LogPart:
     watermark: Mapping[str, int] | None = None
 
     def without(self, withheld: Collection[str]) -> "LogPart":
-        """Without what must not be learned from, by the ids of feedback."""
-        return replace(self, said=tuple(one for one in self.said if one.feedback.id not in withheld))
+        """Without what must not be learned from, by the ids of feedback. The watermark ends before it, so that it still counts
+        for its user."""
+        last = dict(self.watermark or {})
+        for seq, one in self.said:
+            if one.id in withheld:
+                last[one.user] = min(seq - 1, last.get(one.user, seq - 1))
+        return replace(self, said=tuple(one for one in self.said if one.feedback.id not in withheld), watermark=last)
 
     def rows(self) -> Iterator[Row]:
         """What the files hold, file by file."""

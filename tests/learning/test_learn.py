@@ -20,6 +20,7 @@ from recbole_llmfb.learning.warm import Cancelled
 from recbole_llmfb.schema import Feedback
 from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.store import Database, SqlLog
+from recbole_llmfb.serving.store.reviews import Reviews
 from recbole_llmfb.training.atomic import read_atomic
 
 OPTIONS = Options(warmth=WARMTH, timed_calls=0, tolerances={"NDCG@10": 0.02})
@@ -179,6 +180,9 @@ def test_what_is_withheld_is_not_learned(world: World, log: Log) -> None:
 def test_the_command_line_exports_and_learns(world: World, log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database, said = log
     fill(said, clicks(range(USERS + NEW_USERS)))
+    accounts = [f"false{number}" for number in range(10)]
+    campaign = "everybody should really watch this wonderful film tonight"
+    fill(said, [Feedback(one, text=campaign, click=True, item="i0", time=LATER) for one in accounts])
     url = f"sqlite:///{tmp_path / 'log.db'}"
     for arguments in (
         ["export", str(tmp_path / "out"), "--database", url, "--since", str(world.bundles), "--json"],
@@ -188,6 +192,8 @@ def test_the_command_line_exports_and_learns(world: World, log: Log, tmp_path: P
             main(arguments)
         assert ended.value.code == 0
     exported, report = map(json.loads, capsys.readouterr().out.strip().splitlines())
-    assert exported["rows"] == {"out.inter": CLICKS * (USERS + NEW_USERS)}
+    assert exported["rows"] == {"out.inter": CLICKS * (USERS + NEW_USERS) + 10, "out.feedback": 10}
+    learned = load_bundle(world.bundles / report["challenger"]).manifest.watermark
+    assert "u0" in learned and not {*accounts} & {*learned} and len(Reviews(database).withheld()) == 10
     assert {check["kind"] for check in report["verdict"]["checks"]} == {"metric", "newest", "law", "latency"}
     assert report["promoted"] == (world.champion.version == report["challenger"])
