@@ -33,6 +33,7 @@ def _show_versions() -> None:
             say("parent"): one.parent or "",
             say("served"): one.served,
             say("champion"): one.champion,
+            say("challenger"): one.challenger,
             **{name: value for name, value in one.metrics.items() if isinstance(value, int | float)},
         }
         for one in known.bundles

@@ -264,7 +264,7 @@ class Recommender:
         """What a user wants and does not want, as it counts at `now`."""
         ask = _ask(1, "en", (), 0.0, now)
         (user,) = checked_ids("user", [user])
-        return self._slates.preferences(user, self._live(user)[1], ask.now)
+        return self._slates.preferences(user, self._live(user).state, ask.now)
 
     @torch.inference_mode()
     def reproduce(self, slate: str) -> Slate:

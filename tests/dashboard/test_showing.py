@@ -84,7 +84,8 @@ def test_every_word_is_used() -> None:
     views = {path.stem for path in (folder / "views").glob("*.py")}
     quoted = set(re.findall(r"""(["'])(\w+)\1""", source))
     unused = {name for name in _WORDS if name not in views} - {name for _, name in quoted}
-    assert unused == set()
+    made = {f"job_{state}" for state in ("queued", "running", "done", "failed", "cancelled")}  # of what the service says
+    assert unused == made
 
 
 METRICS = """# HELP llmfb_stage_seconds Time
