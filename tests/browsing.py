@@ -11,7 +11,7 @@ SLOW = 120_000  # milliseconds until a page that does not come is given up; noth
 SERIOUS = frozenset(("serious", "critical"))  # as axe-core weighs what it finds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop in this thread while it runs, and others need theirs
 def browser() -> Iterator[Any]:
     if not CHROMIUM.exists():
         pytest.skip(f"no browser at {CHROMIUM}")

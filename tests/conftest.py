@@ -4,6 +4,7 @@ Checkerboard: twenty stones, even and odd; even users have even ones, odd users 
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -120,6 +121,14 @@ def write(root: Path, encoder: Encoder, *, scorer: Scorer, head: ReadingHead, **
         "watermark": {},
     }
     return write_bundle(root, scorer=scorer, head=head, encoder=encoder, **{**arguments, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit puts the page that it tests in place of `__main__`, and leaves it there: new processes would run it again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from conftest import STONES
 
 from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.errors import UsageError
@@ -14,7 +15,6 @@ from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.serving.service.app import create_app
 from recbole_llmfb.serving.store import Database, SqlLog
 from recbole_llmfb.serving.store.export import export
-from tests.conftest import STONES
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
