@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ATTRIBUTES, STONES, histories, stones, write
+from checkerboard import ATTRIBUTES, STONES, histories, stones, write
 
 from recbole_llmfb import files as whole_files
 from recbole_llmfb.bundle import Histories, derive_bundle, load_bundle, promote

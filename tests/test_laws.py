@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ATTRIBUTES, STONES, USERS, build_scorer, histories, write
+from checkerboard import ATTRIBUTES, STONES, USERS, build_scorer, histories, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write
+from checkerboard import write
 from console_process import PASSWORD, ROOT, Console, started
 
 from recbole_llmfb import Client

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write
+from checkerboard import write
 
 from recbole_llmfb.bundle import load_bundle
 from recbole_llmfb.cli import main

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from conftest import write
+from checkerboard import write
 from services import visitor
 from sqlalchemy import text
 from workers import ADA, Workplace, until

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write
+from checkerboard import write
 from workers import until
 
 from recbole_llmfb.bundle.gate_record import GateCheck, GateRecord

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import STONES
+from checkerboard import STONES
 
 from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.errors import UsageError

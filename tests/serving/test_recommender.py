@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import STONES, histories, stones
+from checkerboard import STONES, histories, stones
 
 from recbole_llmfb.bundle import Bundle
 from recbole_llmfb.errors import UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STONES, build_scorer, write  # type: ignore[import-not-found]  # the fixtures' own folder
+from checkerboard import STONES, build_scorer, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from access_service import actions
-from conftest import write
+from checkerboard import write
 
 from recbole_llmfb.bundle import load_bundle
 from recbole_llmfb.bundle.difference import compare

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 import torch
-from conftest import ATTRIBUTES, build_head, build_scorer, write  # type: ignore[import-not-found]  # the fixtures' own folder
+from checkerboard import ATTRIBUTES, build_head, build_scorer, write
 
 from recbole_llmfb import Feedback
 from recbole_llmfb.bundle import Bundle, load_bundle

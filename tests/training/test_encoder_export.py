@@ -1,13 +1,13 @@
 """Exporting a bundle's encoder: a new version that ranks as well, or none."""
 
 import shutil
-from collections.abc import Callable
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
+from checkerboard import write
 
 from recbole_llmfb.bundle import Bundle, load_bundle
 from recbole_llmfb.errors import BundleError, EncoderError, UsageError
@@ -102,23 +102,19 @@ def test_requests_are_the_same_for_one_seed_and_never_show_the_target(bundle: Bu
     assert all(one.target not in one.history and one.history and one.text for one in requests)
 
 
-def test_histories_of_one_item_have_nothing_to_compare(
-    tmp_path: Path, tiny_parts: dict[str, object], write_stones: Callable[..., Path]
-) -> None:
-    lonely = write_stones(tmp_path, **tiny_parts, histories={"u0": [1]})
+def test_histories_of_one_item_have_nothing_to_compare(tmp_path: Path, tiny_parts: dict[str, object]) -> None:
+    lonely = write(tmp_path, **tiny_parts, histories={"u0": [1]})
     with pytest.raises(BundleError, match="none of its 1 users has two items and words about them"):
         export_encoder(lonely, "onnx")
 
 
-def test_texts_that_find_nothing_have_nothing_to_compare(
-    tmp_path: Path, tiny_parts: dict[str, object], write_stones: Callable[..., Path]
-) -> None:
+def test_texts_that_find_nothing_have_nothing_to_compare(tmp_path: Path, tiny_parts: dict[str, object]) -> None:
     """Popularity alone ranks, words weigh nothing, and everybody has the two items that it puts last."""
     scorer = deepcopy(tiny_parts["scorer"])
     scorer.mix.copy_(torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
     scorer.feedback_scale.zero_()
     scorer.popularity.data.copy_(torch.arange(scorer.shape.n_items).float())
-    deaf = write_stones(tmp_path, **(tiny_parts | {"scorer": scorer}), histories={"u0": [0, 1], "u1": [1, 0]})
+    deaf = write(tmp_path, **(tiny_parts | {"scorer": scorer}), histories={"u0": [0, 1], "u1": [1, 0]})
     with pytest.raises(BundleError, match="none of 4 texts brings its item among the first 10"):
         export_encoder(deaf, "onnx")
     assert {path.name for path in tmp_path.iterdir()} == {deaf.name, "champion"}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import NAME  # type: ignore[import-not-found]  # the fixtures' own folder
+from checkerboard import write
+from small_data import NAME
 
 from recbole_llmfb.bundle import load_bundle
 from recbole_llmfb.ranking.collaborative import MAX_LINEAR_ITEMS
@@ -36,9 +37,9 @@ def test_a_trained_model_is_served_in_its_backend_and_its_parent_in_torch(
 
 @needs_onnx
 def test_a_refused_export_leaves_the_version_in_torch_and_says_why(
-    tmp_path: Path, tiny_parts: dict[str, object], write_stones: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, tiny_parts: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    lonely = write_stones(tmp_path, **tiny_parts, histories={"u0": [1]})
+    lonely = write(tmp_path, **tiny_parts, histories={"u0": [1]})
     with caplog.at_level(logging.ERROR):
         assert in_backend(lonely, "onnx") == lonely
     assert f"bundle {lonely.name} keeps its encoder in torch: " in caplog.text and "has two items" in caplog.text

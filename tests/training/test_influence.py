@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import NAME, write_checkerboard  # type: ignore[import-not-found]  # the fixtures' own folder
 from data_files import films  # type: ignore[import-not-found]
+from small_data import NAME, write_checkerboard
 
 from recbole_llmfb.errors import DataError
 from recbole_llmfb.training.influence import matrices

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import NAME, write_checkerboard  # type: ignore[import-not-found]  # the fixtures' own folder
+from small_data import NAME, write_checkerboard
 from torch import Tensor
 
 from recbole_llmfb.errors import ConfigError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import NAME  # type: ignore[import-not-found]  # the fixtures' own folder
+from small_data import NAME
 
 from recbole_llmfb.errors import UsageError
 from recbole_llmfb.serving.recommender import Recommender

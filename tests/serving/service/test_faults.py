@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from conftest import write
+from checkerboard import write
 from services import visitor
 from sqlalchemy import event
 from starlette.testclient import TestClient

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import write
+from checkerboard import write
 from databases import KINDS, NewUrl
 
 from recbole_llmfb.bundle import Bundle

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from conftest import write
+from checkerboard import write
 from services import visitor
 from starlette.testclient import TestClient
 
