@@ -16,7 +16,7 @@ from recbole_llmfb.serving.recommender import Recommender
 from recbole_llmfb.text.encoder import Encoder
 from recbole_llmfb.text.signals import ReadingHead
 
-pytest_plugins = ["access_service", "browsing", "console_process", "databases", "learning_world", "services", "workers"]
+pytest_plugins = ["access_service", "browsing", "console_process", "databases", "services", "workers"]
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("project")
