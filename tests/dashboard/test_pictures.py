@@ -15,23 +15,27 @@ from browsing import Visit
 from console_process import PASSWORD, Console, started
 
 from recbole_llmfb import Client, Feedback
-from recbole_llmfb.bundle import Bundle
 
+WANTED = os.environ.get("LLMFB_PICTURES")
 PAGES = ["users", "feedback", "catalogue", "models", "jobs", "service", "admin"]
 SAID = ["no more horror please, something funny", "it is all too dark", "I love romance from the 1990s", "less violence"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = Path(os.environ.get("LLMFB_PICTURES") or tmp_path_factory.mktemp("pictures"))
+    found = Path(WANTED or tmp_path_factory.mktemp("pictures"))
     found.mkdir(parents=True, exist_ok=True)
     return found
 
 
 @pytest.fixture(scope="module")
-def served(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    path = Path(os.environ.get("LLMFB_PICTURES_BUNDLE") or bundle.path)
-    with started(path, tmp_path_factory.mktemp("served"), ada="admin") as running:
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Over the bundle that is asked for, or the console that other tests have."""
+    path = os.environ.get("LLMFB_PICTURES_BUNDLE")
+    if not path:
+        yield request.getfixturevalue("console")
+        return
+    with started(Path(path), tmp_path_factory.mktemp("served"), ada="admin") as running:
         yield running
 
 
@@ -78,5 +82,6 @@ def choose_first_row(at: Any) -> None:
 def take(at: Any, file: Path, height: int) -> None:
     at.settle()
     at.page.set_viewport_size({"width": 1280, "height": height})
-    at.page.wait_for_timeout(1000)  # charts glide to their new size
+    if WANTED:
+        at.page.wait_for_timeout(1000)  # charts glide to their new size
     at.page.screenshot(path=file, animations="disabled")
